@@ -18,7 +18,7 @@ import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -266,6 +266,14 @@ class Encoder(Protocol):
     """A pretrained model, loaded and frozen."""
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The folder's files that determine its vectors: configuration, weights, vocabulary."""
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """What the provenance says of it: model, revision, architecture, precision, device, ..."""
+
+    @property
     def num_layers(self) -> int:
         """Encoder layers, the embedding layer not counted."""
 
@@ -278,7 +286,7 @@ class Encoder(Protocol):
         """Longest sequence with special subwords, in subwords; ``None`` where the model sets no limit."""
 
     def encode(self, batch: Batch, layers: Iterable[int]) -> HiddenStates:
-        """Run the encoder up to the highest of ``layers`` and return those layers, float32.
+        """Run the encoder up to the highest of ``layers`` and return those layers, in the encoder's own precision.
 
         :raises EncoderError: If the batch cannot be encoded.
         """

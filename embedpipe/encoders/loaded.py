@@ -1,0 +1,141 @@
+"""A transformer in memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel
+from transformers.utils import logging as transformers_logging
+
+from embedpipe.encoders.capture import LayerCapture
+from embedpipe.encoders.device import Precision, choose_device, choose_dtype
+from embedpipe.errors import EncoderError
+
+if TYPE_CHECKING:
+    from embedpipe.dataflow import Batch, HiddenStates
+    from embedpipe.encoders.model_files import ModelFiles
+
+
+class LoadedTransformer:
+    """A frozen encoder of transformers; see :class:`embedpipe.dataflow.Encoder`."""
+
+    def __init__(self, files: ModelFiles, *, precision: Precision, device: str, allow_pickle: bool) -> None:
+        self._files = files
+        self._device = choose_device(device)
+        self._precision = precision
+        dtype = choose_dtype(precision, self._device)
+        self._model = _load_model(files, dtype, allow_pickle=allow_pickle).eval().requires_grad_(False).to(self._device)
+        self._config: Any = self._model.config
+        self._capture = LayerCapture(self._model, self.num_layers)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return self._files.all
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        return {
+            "model": self._files.name,
+            "revision": self._files.revision,
+            "architecture": type(self._model).__name__,
+            "num_layers": self.num_layers,
+            "hidden_size": self.hidden_size,
+            "num_parameters": sum(parameter.numel() for parameter in self._model.parameters()),
+            "precision": self._precision,
+            "device": str(self._device),
+            "device_name": torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else self._device.type,
+            "attention": self._config._attn_implementation,
+        }
+
+    @property
+    def num_layers(self) -> int:
+        return int(self._config.num_hidden_layers)
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self._config.hidden_size)
+
+    @property
+    def max_window(self) -> int | None:
+        limit = getattr(self._config, "max_position_embeddings", None)
+        for name, table in self._model.named_modules():
+            # RoBERTa and MPNet start counting behind the padding index, so their table has rows that no position uses.
+            if isinstance(table, nn.Embedding) and "position" in name and table.num_embeddings == limit:
+                return int(limit) - (0 if table.padding_idx is None else table.padding_idx + 1)
+        return None if limit is None else int(limit)
+
+    def encode(self, batch: Batch, layers: Iterable[int]) -> HiddenStates:
+        inputs = {"input_ids": batch.input_ids.to(self._device), "attention_mask": batch.attention_mask.to(self._device)}
+        try:
+            with torch.inference_mode():
+                return self._capture.run(layers, **inputs)
+        except torch.OutOfMemoryError as error:
+            rows, length = batch.input_ids.shape
+            raise EncoderError(
+                f"encoding a batch of {rows} windows of {length} subwords: out of memory on {self._device}; "
+                "lower batching.budget_subwords"
+            ) from error
+
+
+def _load_model(files: ModelFiles, dtype: torch.dtype, *, allow_pickle: bool) -> nn.Module:
+    where = f"encoder.model: {files.name!r} ({files.folder})"
+    with _quiet():
+        try:
+            config = AutoConfig.from_pretrained(files.folder, trust_remote_code=False)
+            model, report = _from_pretrained(files.folder, config, dtype, allow_pickle=allow_pickle)
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+            raise EncoderError(f"{where} cannot be loaded: {_first_line(error)}") from error
+        except Exception as error:  # safetensors' own error is a bare Exception
+            if type(error).__module__.split(".")[0] not in ("safetensors", "safetensors_rust", "huggingface_hub", "builtins"):
+                raise
+            raise EncoderError(f"{where} has damaged weights: {_first_line(error)}") from error
+    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
+    if missing:
+        raise EncoderError(
+            f"{where}: {len(missing)} weights are missing from the file, among them {missing[0]!r}; "
+            f"the vectors would be random. Are these the weights of a {type(model).__name__}?"
+        )
+    encoder: nn.Module = model.get_encoder() if config.is_encoder_decoder else model
+    return encoder
+
+
+def _from_pretrained(folder: Path, config: Any, dtype: torch.dtype, *, allow_pickle: bool) -> tuple[Any, Mapping[str, Any]]:
+    has_safetensors = any(folder.glob("*.safetensors"))
+    settings = {
+        "config": config,
+        "dtype": dtype,
+        "use_safetensors": has_safetensors or not allow_pickle,
+        "trust_remote_code": False,
+        "output_loading_info": True,
+    }
+    try:
+        loaded: tuple[Any, Mapping[str, Any]] = AutoModel.from_pretrained(folder, attn_implementation="sdpa", **settings)
+    except ValueError as error:
+        if "scaled_dot_product_attention" not in str(error):
+            raise
+        loaded = AutoModel.from_pretrained(folder, attn_implementation="eager", **settings)
+    return loaded
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and load reports off the terminal; what matters in them is an error here."""
+    level = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__

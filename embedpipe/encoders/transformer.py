@@ -1,0 +1,47 @@
+"""The encoder type ``transformer``: any encoder of the transformers library, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from embedpipe.encoders.model_files import EMBEDDED, ModelFiles, find_model
+
+if TYPE_CHECKING:
+    from embedpipe.encoders.loaded import LoadedTransformer
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """An encoder of transformers: BERT, RoBERTa, DistilBERT, MPNet, ELECTRA, DeBERTa, ModernBERT, XLM-R, ALBERT, ...
+
+    :param model: A local folder with config.json and model.safetensors, a hub id such as "bert-base-cased", or "minilm", the
+        model that the extra [minilm] brings (all-MiniLM-L6-v2: 6 layers of 384).
+    :param revision: Branch, tag or commit of the hub's model; the provenance keeps the commit.
+    :param precision: What the encoder computes in: float32, bfloat16, or float16 (not on a CPU). Combination and pooling are
+        computed in float32.
+    :param device: auto, cpu, cuda, cuda:N or mps. auto takes the best that the machine has.
+    :param allow_pickle: Also read weights that are a pickle (pytorch_model.bin). Only for files that you trust.
+    """
+
+    model: str = EMBEDDED
+    revision: str | None = None
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    device: str = "auto"
+    allow_pickle: bool = False
+
+    def find(self) -> ModelFiles:
+        """Find the model's files, on disk or through the hub.
+
+        :raises EncoderError: If they are not there.
+        """
+        return find_model(self.model, self.revision, allow_pickle=self.allow_pickle)
+
+    def load(self, files: ModelFiles) -> LoadedTransformer:
+        """Load the weights.
+
+        :raises EncoderError: If they do not fit the model, or the device or precision is not to be had.
+        """
+        from embedpipe.encoders.loaded import LoadedTransformer
+
+        return LoadedTransformer(files, precision=self.precision, device=self.device, allow_pickle=self.allow_pickle)

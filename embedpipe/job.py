@@ -1,0 +1,70 @@
+"""A job: the components that a config names, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from embedpipe.batching import Batching
+from embedpipe.extraction import Embedder
+from embedpipe.store import StoreSettings
+from embedpipe.subwords import SentenceContext, SubwordTokenizer
+
+if TYPE_CHECKING:
+    from embedpipe.dataflow import Corpus, Encoder
+    from embedpipe.encoders import ModelFiles
+    from embedpipe.subwords import Context
+    from embedpipe.views import View
+
+
+class EncoderSettings(Protocol):
+    """What a config says of an encoder."""
+
+    def find(self) -> ModelFiles:
+        """Find the model's files.
+
+        :raises EncoderError: If they are not there.
+        """
+
+    def load(self, files: ModelFiles) -> Encoder:
+        """Load the weights.
+
+        :raises EncoderError: If they cannot be loaded.
+        """
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to embed, with what, into which views, and where to.
+
+    :param corpus: The source of sentences.
+    :param encoder: The pretrained model.
+    :param views: By name, the kinds of vectors to keep; all of them come from one forward pass.
+    :param store: Where the vectors go, and how they are kept.
+    :param context: What the encoder sees around a sentence.
+    :param batching: How much goes through the encoder at a time.
+    """
+
+    corpus: Corpus
+    encoder: EncoderSettings
+    views: Mapping[str, View]
+    store: StoreSettings = field(default_factory=StoreSettings)
+    context: Context = field(default_factory=SentenceContext)
+    batching: Batching = field(default_factory=Batching)
+
+    def load(self) -> Embedder:
+        """Load tokenizer and encoder.
+
+        :raises EncoderError: If the model is not there or cannot be loaded.
+        :raises ConfigError: If a view asks for what the encoder does not have.
+        """
+        files = self.encoder.find()
+        return Embedder(
+            tokenizer=SubwordTokenizer(files.folder),
+            encoder=self.encoder.load(files),
+            views=self.views,
+            context=self.context,
+            batching=self.batching,
+            dtype=self.store.dtype,
+        )

@@ -1,0 +1,143 @@
+"""A model's own tokenizer, made to cut nothing, pad nothing, and take every character of a corpus for text."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedpipe.dataflow import Sentence, Span, SpecialSubwords, SubwordSentence
+from embedpipe.errors import EncoderError
+from embedpipe.subwords.alignment import align_words, flag_words
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+_SENTENCES_AT_A_TIME = 512
+_NO_LIMIT = 10**9
+"""transformers writes "no limit" as a model_max_length of about 1e30."""
+
+
+class SubwordTokenizer:
+    """A fast tokenizer of transformers.
+
+    The text is given to the tokenizer as it stands, so that "Berlin." and "Berlin ." differ for an encoder that was trained to
+    see the difference. Truncation and padding stored in ``tokenizer.json`` are switched off. A literal "[SEP]" in a corpus is
+    text: it is cut into subwords and does not become the special one.
+
+    :param folder: Holds the tokenizer's files.
+    :raises EncoderError: If they cannot be read, or there is no fast tokenizer.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        loaded = _load(folder)
+        self._tokenizer: Tokenizer = loaded.backend_tokenizer
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._tokenizer.encode_special_tokens = True
+        self._unknown_id: int | None = loaded.unk_token_id
+        self._splits_words = self._tokenizer.pre_tokenizer is not None
+        self.special = _special_subwords(self._tokenizer, loaded.cls_token_id, loaded.pad_token_id)
+        self.max_window: int | None = None if loaded.model_max_length > _NO_LIMIT else int(loaded.model_max_length)
+        """Longest sequence with special subwords that the tokenizer's own files state."""
+        self.description = {"class": type(loaded).__name__, "vocabulary_size": self._tokenizer.get_vocab_size()}
+
+    def tokenize(self, sentences: Iterable[Sentence], *, joined: bool = False) -> Iterator[SubwordSentence]:
+        """Cut sentences into subwords and align them with the words.
+
+        :param joined: Take a sentence for the continuation of the one before it in its document: white space in front of it is
+            part of what the tokenizer sees.
+        """
+        waiting = _with_gaps(sentences, joined=joined)
+        while chunk := list(itertools.islice(waiting, _SENTENCES_AT_A_TIME)):
+            encodings = self._tokenizer.encode_batch([gap.text for gap in chunk], add_special_tokens=False)
+            for gap, encoding in zip(chunk, encodings, strict=True):
+                yield self._align(gap, encoding)
+
+    def _align(self, gap: _WithGap, encoding: Encoding) -> SubwordSentence:
+        sentence = gap.sentence
+        spans = [(start - gap.length, end - gap.length) for start, end in encoding.offsets] if gap.length else encoding.offsets
+        if sentence.spans is None:
+            sentence = replace(sentence, spans=self._find_words(sentence.text, spans, encoding))
+        subword_ids = np.asarray(encoding.ids, dtype=np.int64)
+        word_offsets = align_words(sentence.spans or (), spans)
+        return SubwordSentence(sentence, subword_ids, word_offsets, flag_words(word_offsets, subword_ids, self._unknown_id))
+
+    def _find_words(self, text: str, spans: list[Span], encoding: Encoding) -> tuple[Span, ...]:
+        """The words that the tokenizer's pre-tokenization makes; without one, what stands between white space."""
+        if not self._splits_words:
+            return tuple(_trimmed_spans(text, _white_space_words(text)))
+        words: dict[int, Span] = {}
+        for (start, end), word in zip(spans, encoding.word_ids, strict=True):
+            if word is not None:
+                first, last = words.get(word, (start, end))
+                words[word] = (min(first, start), max(last, end))
+        return tuple(_trimmed_spans(text, words.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _WithGap:
+    """A sentence and the number of spaces (0 or 1) that the tokenizer sees in front of it."""
+
+    sentence: Sentence
+    length: int
+
+    @property
+    def text(self) -> str:
+        return " " * self.length + self.sentence.text
+
+
+def _with_gaps(sentences: Iterable[Sentence], *, joined: bool) -> Iterator[_WithGap]:
+    before: Sentence | None = None
+    for sentence in sentences:
+        follows = joined and before is not None and before.document == sentence.document
+        yield _WithGap(sentence, int(follows and before is not None and before.space_after))
+        before = sentence
+
+
+def _white_space_words(text: str) -> Iterator[Span]:
+    position = 0
+    for word in text.split():
+        position = text.index(word, position)
+        yield position, position + len(word)
+        position += len(word)
+
+
+def _trimmed_spans(text: str, spans: Iterable[Span]) -> Iterator[Span]:
+    """Leave out the white space that byte-level and sentencepiece tokenizers count to a word, and words of nothing else."""
+    for start, end in sorted(spans):
+        word = text[max(start, 0) : end]
+        trimmed = word.strip()
+        if trimmed:
+            first = max(start, 0) + word.index(trimmed)
+            yield first, first + len(trimmed)
+
+
+def _load(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # tokenizers raises bare Exception for a file that it cannot parse
+        reason = str(error).strip().split("\n", 1)[0]
+        raise EncoderError(f"loading the tokenizer in {folder}: {reason or type(error).__name__}") from error
+    if not getattr(loaded, "is_fast", False):
+        raise EncoderError(
+            f"loading the tokenizer in {folder}: {type(loaded).__name__} is not a fast tokenizer, so its subwords cannot be "
+            "aligned with words; a tokenizer.json is needed (sentencepiece models: pip install 'embedpipe[sentencepiece]')"
+        )
+    return loaded
+
+
+def _special_subwords(tokenizer: Tokenizer, cls_id: int | None, pad_id: int | None) -> SpecialSubwords:
+    """Find out what the tokenizer puts around a sequence by looking at what it does."""
+    bare = tokenizer.encode("a", add_special_tokens=False).ids
+    whole = tokenizer.encode("a", add_special_tokens=True).ids
+    start = next(i for i in range(len(whole) + 1) if whole[i : i + len(bare)] == bare)
+    prefix, suffix = tuple(whole[:start]), tuple(whole[start + len(bare) :])
+    around = prefix + suffix
+    return SpecialSubwords(prefix, suffix, pad_id or 0, around.index(cls_id) if cls_id in around else None)
