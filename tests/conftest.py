@@ -1,0 +1,36 @@
+"""Fixtures that several test folders share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of a tiny random model of an architecture, made once."""
+    from tiny_models import save_tiny_model
+
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            made[name] = save_tiny_model(name, tmp_path_factory.mktemp(f"tiny-{name}"))
+        return made[name]
+
+    return folder
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of data sets and reference outputs beside a developer's checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("the reference data of the developers is not on this machine")
+    return SHARED
