@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,10 +36,7 @@ class SubwordTokenizer:
 
     def __init__(self, folder: Path) -> None:
         loaded = _load(folder)
-        self._tokenizer: Tokenizer = loaded.backend_tokenizer
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._tokenizer.encode_special_tokens = True
+        self._tokenizer: Tokenizer = _for_corpus_text(loaded.backend_tokenizer, loaded.unk_token)
         self._unknown_id: int | None = loaded.unk_token_id
         self._splits_words = self._tokenizer.pre_tokenizer is not None
         self.special = _special_subwords(self._tokenizer, loaded.cls_token_id, loaded.pad_token_id)
@@ -131,6 +129,31 @@ def _load(folder: Path) -> Any:
             "aligned with words; a tokenizer.json is needed (sentencepiece models: pip install 'embedpipe[sentencepiece]')"
         )
     return loaded
+
+
+def _for_corpus_text(tokenizer: Tokenizer, unknown: str | None) -> Tokenizer:
+    """The same tokenizer, for which every character is text, and which neither cuts nor pads.
+
+    Special subwords are taken out of the ones that are looked for in the text, and renamed in the vocabulary, where
+    sentencepiece models would find them as pieces. What is put around a sequence is known by id, and stays.
+    """
+    from tokenizers import Tokenizer
+
+    settings = json.loads(tokenizer.to_str())
+    settings["truncation"] = settings["padding"] = None
+    special = {added["content"] for added in settings["added_tokens"] if added["special"]} - {unknown}
+    settings["added_tokens"] = [added for added in settings["added_tokens"] if not added["special"]]
+    vocabulary = settings["model"]["vocab"]
+    if isinstance(vocabulary, dict):
+        renamed = {_unwritable(piece) if piece in special else piece: id for piece, id in vocabulary.items()}
+        settings["model"]["vocab"] = renamed
+    else:
+        settings["model"]["vocab"] = [[_unwritable(piece) if piece in special else piece, score] for piece, score in vocabulary]
+    return Tokenizer.from_str(json.dumps(settings))
+
+
+def _unwritable(piece: str) -> str:
+    return f"\U0010ffff{piece}"
 
 
 def _special_subwords(tokenizer: Tokenizer, cls_id: int | None, pad_id: int | None) -> SpecialSubwords:

@@ -1,0 +1,185 @@
+"""JSON Lines: an object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from embedpipe.corpus.files import check_path, counted, find_files, read_files, read_lines, shown
+from embedpipe.corpus.ids import Ids
+from embedpipe.dataflow import ReadLog, Sentence, SentenceFlag
+from embedpipe.errors import CorpusError
+
+_KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false", int: "a number", float: "a number"}
+
+
+@dataclass(frozen=True)
+class Jsonl:
+    """JSON Lines, an object a line, with the fields named here.
+
+    Give ``words`` where words are known already, ``text`` where the tokenizer is to find them, and both where the words stand
+    in the text in this order, to keep its spacing. With neither, the first object decides between a field ``text`` and a field
+    ``words`` or ``tokens``.
+
+    :param path: A file, a pattern (``data/*.jsonl``), ``sample:NAME``, or several of them; gzip is recognised by itself.
+    :param text: Field of the text, a string.
+    :param words: Field of the words, a list of strings.
+    :param id: Field of the sentence's id, a string or whole number; without it ids are made up.
+    :param document: Field of the document's id; without it each object is a document of its own.
+    :param labels: Fields of labels: a string, number or boolean for the sentence, or a list of them as long as the words.
+    """
+
+    path: str | tuple[str, ...]
+    text: str | None = None
+    words: str | None = None
+    id: str | None = None
+    document: str | None = None
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files, in reading order."""
+        return find_files(self.path)
+
+    def sentences(self, log: ReadLog) -> Iterator[Sentence]:
+        """Yield a sentence an object.
+
+        :raises CorpusError: If a file cannot be read, a line is no JSON object with these fields, an id comes twice, or there
+            is no object.
+        """
+        ids = Ids()
+        fields: Jsonl | None = None if self.text is None and self.words is None else self
+
+        def read(file: Path) -> Iterator[Sentence]:
+            nonlocal fields
+            for number, line in enumerate(read_lines(file, log), 1):
+                if not line.strip():
+                    log.warn(kind="blank-line", place=f"{file}:{number}", message="a blank line, skipped")
+                    continue
+                record = _Record(file, number, line)
+                if fields is None:
+                    fields = _detect(self, record)
+                yield _sentence(fields, record, ids)
+
+        return read_files(self.files, log, read, expected="a JSON object")
+
+
+class _Record:
+    """One object, and how to complain about it."""
+
+    def __init__(self, file: Path, line_number: int, line: str) -> None:
+        self.file, self.line_number = file, line_number
+        try:
+            values = json.loads(line)
+        except RecursionError:
+            raise self.wrong("is nested too deeply") from None
+        except ValueError as error:
+            raise self.wrong(f"is not JSON ({error}): {shown(line)}. JSON Lines has one object a line") from None
+        if not isinstance(values, dict):
+            raise self.wrong(f"holds {_kind(values)} where a JSON object was expected: {shown(line)}")
+        self.values: dict[str, Any] = values
+
+    def wrong(self, message: str) -> CorpusError:
+        """An error at this line."""
+        return CorpusError(self.file, self.line_number, message)
+
+    def field(self, role: str, name: str) -> Any:
+        """A field that must be there."""
+        if name not in self.values:
+            raise self.wrong(f"the object has no field {name!r} ({role}); it has {', '.join(map(repr, self.values)) or 'none'}")
+        return self.values[name]
+
+    def string(self, role: str, name: str) -> str:
+        """A field that must be a string."""
+        value = self.field(role, name)
+        if not isinstance(value, str):
+            raise self.wrong(f"the field {name!r} ({role}) is {_kind(value)} where a string was expected")
+        return value
+
+    def name(self, role: str, name: str) -> str:
+        """A field that must be a string or a whole number."""
+        value = self.field(role, name)
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            raise self.wrong(f"the field {name!r} ({role}) is {_kind(value)} where a string or a whole number was expected")
+        return str(value)
+
+    def strings(self, role: str, name: str) -> list[str]:
+        """A field that must be a list of strings."""
+        value = self.field(role, name)
+        if not isinstance(value, list):
+            raise self.wrong(f"the field {name!r} ({role}) is {_kind(value)} where a list of strings was expected")
+        for index, word in enumerate(value):
+            if not isinstance(word, str):
+                raise self.wrong(f"{name}[{index}] ({role}) is {_kind(word)} where a string was expected")
+        return value
+
+    def label(self, name: str, num_words: int | None) -> str | tuple[str, ...]:
+        """A label of the sentence or of its words."""
+        value = self.field("labels", name)
+        if not isinstance(value, list):
+            return self._label(name, value)
+        if num_words is None:
+            raise self.wrong(f"the field {name!r} (labels) is a list, a label a word, but no field of words was named (words)")
+        if len(value) != num_words:
+            raise self.wrong(f"the field {name!r} (labels) has {counted(len(value), 'label')} for {counted(num_words, 'word')}")
+        return tuple(self._label(f"{name}[{index}]", item) for index, item in enumerate(value))
+
+    def _label(self, name: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if not isinstance(value, str | int | float):
+            raise self.wrong(f"{name} (labels) is {_kind(value)} where a string, number or boolean was expected")
+        return str(value)
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), "null")
+
+
+def _detect(reader: Jsonl, record: _Record) -> Jsonl:
+    """Choose the fields that the first object has."""
+    found = [name for name in ("text", "words", "tokens") if name in record.values]
+    if len(found) != 1:
+        has = ", ".join(map(repr, record.values)) or "none"
+        many = f"several of the fields text, words and tokens ({', '.join(found)})"
+        problem = many if found else f"no field 'text', 'words' or 'tokens'; it has {has}"
+        raise record.wrong(f"the object has {problem}. Name the fields to use: text, words, or both")
+    return replace(reader, text="text") if found == ["text"] else replace(reader, words=found[0])
+
+
+def _sentence(fields: Jsonl, record: _Record, ids: Ids) -> Sentence:
+    """Make a sentence of an object."""
+    document = None if fields.document is None else record.name("document", fields.document)
+    given = None if fields.id is None else record.name("id", fields.id)
+    text = None if fields.text is None else record.string("text", fields.text)
+    words = None if fields.words is None else record.strings("words", fields.words)
+    labels = {name: record.label(name, None if words is None else len(words)) for name in fields.labels}
+    id, document = ids.take(document, given, record.file, record.line_number)
+    if text is None:
+        return Sentence.from_words(id, document, words or (), labels=labels)
+    sentence = Sentence.from_text(id, document, text, labels=labels)
+    if words is None:
+        return sentence
+    flags = sentence.flags if words else sentence.flags | SentenceFlag.EMPTY
+    return replace(sentence, spans=_locate(words, text, record), flags=flags)
+
+
+def _locate(words: list[str], text: str, record: _Record) -> tuple[tuple[int, int], ...]:
+    """Find the words in the text, one after another."""
+    spans = []
+    end = 0
+    for index, word in enumerate(words):
+        start = text.find(word, end)
+        if start < 0:
+            raise record.wrong(
+                f"word {index + 1}, {shown(word)}, is not in the text after {shown(text[max(0, end - 20) : end])}"
+            )
+        end = start + len(word)
+        spans.append((start, end))
+    return tuple(spans)
