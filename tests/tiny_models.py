@@ -128,7 +128,7 @@ TOKENIZER_OF = {
     "bert": "wordpiece",
     "roberta": "byte_bpe",
     "distilbert": "wordpiece",
-    "mpnet": "wordpiece",
+    "mpnet": "byte_bpe",  # its position table is made for a padding index of 1
     "electra": "wordpiece",
     "deberta-v2": "unigram",
     "modernbert": "byte_bpe",
