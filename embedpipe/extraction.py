@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,9 @@ _BLOCK_BYTES = 256 * 2**20
 _BLOCK_SENTENCES = 65_536
 
 
+OnBatch: TypeAlias = Callable[[int, int], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far an extraction is. ``done_bytes`` of ``size_bytes`` of the corpus's files are embedded."""
@@ -36,6 +39,13 @@ class Progress:
     num_subwords: int
     done_bytes: int
     size_bytes: int
+
+    def within(self, log: ReadLog, part: int, whole: int) -> Progress:
+        """How far it is when ``part`` of the ``whole`` block's subwords, which is read up to ``log``, are embedded."""
+        ahead = (log.position_bytes - self.done_bytes) * part // max(1, whole)
+        return replace(
+            self, num_subwords=self.num_subwords + part, done_bytes=self.done_bytes + ahead, size_bytes=log.size_bytes
+        )
 
 
 @dataclass(frozen=True)
@@ -83,10 +93,10 @@ class Embedder:
             for name, view in self.views.items()
         }
 
-    def embed(self, sentences: Iterable[Sentence], on_batch: Callable[[int], None] | None = None) -> Iterator[Block]:
+    def embed(self, sentences: Iterable[Sentence], on_batch: OnBatch | None = None) -> Iterator[Block]:
         """Let sentences flow through all stages.
 
-        :param on_batch: Called after each batch with the number of subwords that it finished.
+        :param on_batch: Called after each batch with the number of subwords of its block that are done, and that it has.
         :returns: Blocks of consecutive sentences, in order, nothing left out.
         :raises EncoderError: If the encoder cannot take a batch.
         :raises NonFiniteError: If a vector is not finite in ``dtype``; names view, layer and sentence.
@@ -94,15 +104,17 @@ class Embedder:
         subwords = self.tokenizer.tokenize(sentences, joined=self.context.joined)
         windowed = self.context.windows(subwords, self.window_size, self.tokenizer.special)
         for block in _blocks(windowed, self._block_subwords):
-            yield self._embed_block(block, on_batch or (lambda num_subwords: None))
+            yield self._embed_block(block, on_batch or (lambda part, whole: None))
 
-    def _embed_block(self, block: Sequence[WindowedSentence], on_batch: Callable[[int], None]) -> Block:
+    def _embed_block(self, block: Sequence[WindowedSentence], on_batch: OnBatch) -> Block:
         reduction = BlockReduction(block, self.views, self.view_infos, self.encoder.num_layers, self.tokenizer.special)
         windows = reduction.windows
+        num_subwords, num_done = sum(len(sentence.subwords.subword_ids) for sentence in block), 0
         for chosen in plan_batches([len(window.input_ids) for window in windows], self.batching.budget_subwords):
             batch = collate([windows[index] for index in chosen], pad_id=self.tokenizer.special.pad_id)
             hidden_states = self.encoder.encode(batch, reduction.layers)
-            on_batch(reduction.take(chosen, hidden_states))
+            num_done += reduction.take(chosen, hidden_states)
+            on_batch(num_done, num_subwords)
         return _to_block(block, reduction.rows)
 
     @property
@@ -119,25 +131,27 @@ def extract(
     log: ReadLog,
     on_progress: Callable[[Progress], None],
 ) -> Progress:
-    """Embed a corpus and append it to a store, block by block."""
-    progress = Progress(0, 0, 0, 0, log.size_bytes)
+    """Embed a corpus and append it to a store, block by block.
 
-    def on_batch(num_subwords: int) -> None:
-        nonlocal progress
-        progress = replace(progress, num_subwords=progress.num_subwords + num_subwords)
-        on_progress(progress)
+    :param log: The one that the sentences' reader reports to.
+    :returns: How much there was in all.
+    """
+    done = Progress(0, 0, 0, 0, log.size_bytes)
+
+    def on_batch(part: int, whole: int) -> None:
+        on_progress(done.within(log, part, whole))
 
     for block in embedder.embed(sentences, on_batch):
         writer.append(block)
-        progress = replace(
-            progress,
-            num_sentences=progress.num_sentences + len(block.sentences),
-            num_words=progress.num_words + len(block.word_flags),
-            done_bytes=log.position_bytes,
-            size_bytes=log.size_bytes,
+        done = Progress(
+            done.num_sentences + len(block.sentences),
+            done.num_words + len(block.word_flags),
+            done.num_subwords + len(block.subword_ids),
+            log.position_bytes,
+            log.size_bytes,
         )
-        on_progress(progress)
-    return progress
+        on_progress(done)
+    return done
 
 
 def _blocks(sentences: Iterable[WindowedSentence], max_subwords: int) -> Iterator[list[WindowedSentence]]:

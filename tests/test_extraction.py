@@ -121,7 +121,9 @@ def test_document_context_does_not_cross_documents(make_embedder):
     embedder = make_embedder(context=DocumentContext())
     alone = sentences_of("the dog")
     followed = [*alone, Sentence.from_words("x", "other", ["fox"])]
-    np.testing.assert_allclose(one_block(embedder, followed).views["last"][:2], one_block(embedder, alone).views["last"], atol=1e-5)
+    np.testing.assert_allclose(
+        one_block(embedder, followed).views["last"][:2], one_block(embedder, alone).views["last"], atol=1e-5
+    )
     same = [*alone, Sentence.from_words("x", "d", ["fox"])]
     assert not np.allclose(one_block(embedder, same).views["last"][:2], one_block(embedder, alone).views["last"], atol=1e-3)
 
@@ -166,7 +168,9 @@ def test_an_overflow_in_float16_names_view_layer_and_sentence(make_embedder):
     embedder = make_embedder(dtype="float16", views={"sum": View(NAMED["sum_last_four"]), "first": View(Layer(1))})
     with torch.no_grad():
         embedder.encoder._model.encoder.layer[2].output.LayerNorm.weight.mul_(1e6)
-    with pytest.raises(NonFiniteError, match=r"sentence '0' for view 'sum': a value does not fit float16 .* layer 3 reaches \d+\."):
+    with pytest.raises(
+        NonFiniteError, match=r"sentence '0' for view 'sum': a value does not fit float16 .* layer 3 reaches \d+\."
+    ):
         one_block(embedder, sentences_of("the dog"))
 
 
@@ -175,7 +179,9 @@ def test_a_value_that_is_not_finite_names_the_first_layer_that_has_it(bad, make_
     embedder = make_embedder(views={"all": View(NAMED["all"])})
     with torch.no_grad():
         embedder.encoder._model.encoder.layer[1].output.LayerNorm.bias.fill_(bad)
-    with pytest.raises(NonFiniteError, match="sentence '0' for view 'all': layer 2 of the encoder has values that are not finite"):
+    with pytest.raises(
+        NonFiniteError, match="sentence '0' for view 'all': layer 2 of the encoder has values that are not finite"
+    ):
         one_block(embedder, sentences_of("the dog"))
 
 

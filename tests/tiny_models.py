@@ -53,7 +53,12 @@ def _wordpiece() -> PreTrainedTokenizerFast:
     tokenizer.enable_truncation(max_length=7)  # as all-MiniLM-L6-v2 carries it: to be ignored
     tokenizer.enable_padding(length=9)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]"
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
     )
 
 
@@ -86,7 +91,12 @@ def _unigram() -> PreTrainedTokenizerFast:
     ids = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ids)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unk>", pad_token="<pad>", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]"
+        tokenizer_object=tokenizer,
+        unk_token="<unk>",
+        pad_token="<pad>",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
     )
 
 
@@ -141,6 +151,7 @@ ARCHITECTURES = sorted(TOKENIZER_OF)
 
 def save_tiny_model(name: str, folder: Path) -> Path:
     """Save a tiny random model and its tokenizer as transformers would."""
+    transformers.utils.logging.disable_progress_bar()
     tokenizer = _tokenizer(TOKENIZER_OF[name])
     pad_id = tokenizer.pad_token_id or 0
     torch.manual_seed(zlib.crc32(name.encode()))

@@ -23,6 +23,9 @@ _NO_LIMIT = 10**9
 """transformers writes "no limit" as a model_max_length of about 1e30."""
 
 
+_VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
+
+
 class SubwordTokenizer:
     """A fast tokenizer of transformers.
 
@@ -118,6 +121,8 @@ def _trimmed_spans(text: str, spans: Iterable[Span]) -> Iterator[Span]:
 def _load(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
+    if not any((folder / name).is_file() for name in _VOCABULARY_FILES) and not any(folder.glob("*.model")):
+        raise EncoderError(f"loading the tokenizer in {folder}: there is none; expected tokenizer.json")
     try:
         loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # tokenizers raises bare Exception for a file that it cannot parse

@@ -143,7 +143,10 @@ BROKEN = {
     "config is not JSON": (lambda f: (f / "config.json").write_text("{"), "cannot be loaded: .*not a valid JSON file"),
     "unknown architecture": (lambda f: break_config(f, model_type="bret"), "cannot be loaded: .*`bret`"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "holds no weights; expected model.safetensors"),
-    "a weight is missing": (drop_weight, "1 weights are missing from the file, among them 'encoder.layer.2.output.dense.weight'"),
+    "a weight is missing": (
+        drop_weight,
+        "1 weights are missing from the file, among them 'encoder.layer.2.output.dense.weight'",
+    ),
     "weights are cut off": (cut_weights, "has damaged weights"),
     "weights of another shape": (lambda f: break_config(f, hidden_size=64), "cannot be loaded"),
     "a pickle": (pickle_only, "as a pickle .pytorch_model.bin. only; .* set encoder.allow_pickle to true"),
@@ -181,7 +184,7 @@ def test_a_model_that_is_not_there_is_an_error_that_says_where_it_was_looked_for
 
 
 def test_a_revision_of_a_local_folder_is_refused(bert):
-    with pytest.raises(EncoderError, match="encoder.revision: 'main' was given, but .* is a local folder"):
+    with pytest.raises(EncoderError, match=r"encoder\.revision: 'main' was given, but .* is a local folder"):
         find_model(str(bert), "main")
 
 

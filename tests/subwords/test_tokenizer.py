@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 
@@ -49,7 +50,7 @@ def test_any_list_of_words_comes_back_with_as_many_rows_in_order_and_the_right_f
     assert len(out.word_offsets) == len(out.word_flags) == len(words)
     assert bool(out.sentence.flags & SentenceFlag.REPLACED_CHARACTERS) == (list(expected) != words)
     starts, ends = out.word_offsets.T
-    assert (0 <= starts).all() and (starts <= ends).all() and (ends <= len(out.subword_ids)).all()
+    assert (starts >= 0).all() and (starts <= ends).all() and (ends <= len(out.subword_ids)).all()
     assert (np.diff(starts) >= 0).all()
     assert ((starts == ends) == (out.word_flags & WordFlag.NO_SUBWORDS > 0)).all()
 
@@ -166,7 +167,7 @@ def test_special_subwords_are_what_the_tokenizer_itself_puts_around_a_sequence(n
 def test_a_broken_tokenizer_file_is_an_error_that_names_the_folder(content, tiny_model, tmp_path):
     folder = shutil.copytree(tiny_model("bert"), tmp_path / "model")
     (folder / "tokenizer.json").write_text(content, encoding="utf-8")
-    with pytest.raises(EncoderError, match="loading the tokenizer in .*model"):
+    with pytest.raises(EncoderError, match=r"loading the tokenizer in .*model"):
         SubwordTokenizer(folder)
 
 
@@ -177,7 +178,7 @@ def test_a_broken_tokenizer_file_is_an_error_that_names_the_folder(content, tiny
 def test_alignment_equals_looking_at_every_character(word_lengths, subword_lengths):
     def spans(lengths):
         ends = np.cumsum([0, *lengths]).tolist()
-        return list(zip(ends, ends[1:], strict=False))
+        return list(itertools.pairwise(ends))
 
     words, subwords = spans(word_lengths), [span for span in spans(subword_lengths) if span[0] < span[1]]
     offsets = align_words(words, subwords)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,15 @@ from hypothesis import strategies as st
 
 from embedpipe.dataflow import Sentence, SpecialSubwords, SubwordSentence
 from embedpipe.errors import EncoderError
-from embedpipe.subwords import DocumentContext, SentenceContext, WindowSize, choose_window_size, cls_position, make_window, split
+from embedpipe.subwords import (
+    DocumentContext,
+    SentenceContext,
+    WindowSize,
+    choose_window_size,
+    cls_position,
+    make_window,
+    split,
+)
 
 BERT = SpecialSubwords(prefix=(101,), suffix=(102,), pad_id=0, cls_index=0)
 GPT2 = SpecialSubwords(prefix=(), suffix=(), pad_id=0, cls_index=None)
@@ -50,7 +60,7 @@ def test_every_subword_is_taken_from_a_window_where_it_has_most_context(num_subw
 @given(st.integers(1, 200), sizes)
 def test_neighbouring_windows_share_at_least_the_overlap(num_subwords, size):
     windows = split(num_subwords, size)
-    for (before, _), (after, _) in zip(windows, windows[1:], strict=False):
+    for (before, _), (after, _) in itertools.pairwise(windows):
         assert before[1] - after[0] >= size.overlap
 
 

@@ -1,0 +1,5 @@
+"""``python -m embedpipe``."""
+
+from embedpipe.cli.main import main
+
+main()

@@ -1,0 +1,45 @@
+"""``embedpipe``: the group of commands, exit statuses, and errors without tracebacks.
+
+Exit status: 0 done, 1 failed, 2 bad usage or config, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from embedpipe import __version__
+from embedpipe.cli.components import components_command
+from embedpipe.cli.extract import extract_command
+from embedpipe.cli.info import info_command
+from embedpipe.errors import ConfigError, EmbedpipeError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="embedpipe")
+def commands() -> None:
+    """Frozen-model features, every layer, aligned to your words, in one HDF5 store."""
+
+
+commands.add_command(extract_command)
+commands.add_command(info_command)
+commands.add_command(components_command)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is a message, never a traceback."""
+    try:
+        commands(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("embedpipe: interrupted; the unfinished store is removed. The same command starts over.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except EmbedpipeError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)

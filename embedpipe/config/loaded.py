@@ -1,0 +1,57 @@
+"""From a config to a job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from embedpipe.config.describe import resolved
+from embedpipe.config.explain import mistakes
+from embedpipe.config.load import evaluate, source_name
+from embedpipe.config.plugins import load_plugins
+from embedpipe.config.schema import build
+from embedpipe.errors import ConfigError
+from embedpipe.job import Job
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A config that has no mistake.
+
+    :param job: The components that it names, put together; nothing is read or loaded yet.
+    :param resolved: The config as plain JSON with every default written out; it loads again to an equal job.
+    :param source: Its path as it was given, or "the config given as a dict".
+    """
+
+    job: Job
+    resolved: dict[str, Any]
+    source: str
+
+
+def load_config(
+    config: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    overrides: str | Mapping[str, Any] | None = None,
+    ext_vars: Mapping[str, str] | None = None,
+    include_packages: Sequence[str] = (),
+) -> LoadedConfig:
+    """Read a config, check all of it, and make its components.
+
+    :param config: Path of a jsonnet or JSON file, or the config itself.
+    :param overrides: Changes to single values: ``{"encoder.precision": "bfloat16"}``, or jsonnet that gives such an object.
+    :param ext_vars: What ``std.extVar`` finds; nothing else, the environment's variables neither.
+    :param include_packages: Packages to import first, so that they register their components.
+    :raises ConfigError: With every mistake that the config has.
+    """
+    load_plugins(include_packages)
+    source = source_name(config)
+    data = evaluate(config, ext_vars=ext_vars, overrides=overrides)
+    try:
+        job = build(data)
+    except ValidationError as error:
+        raise ConfigError(source, mistakes(error)) from None
+    return LoadedConfig(job, resolved(job), source)
