@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,13 +27,14 @@ def info_command(store: Path, as_json: bool) -> None:
 
 def describe(store: Store) -> dict[str, Any]:
     """Everything that ``info`` prints, as JSON has it."""
+    summary = store.summary()
     return {
         "path": str(store.path),
         "size_bytes": store.path.stat().st_size,
         "format_version": store.format_version,
-        "counts": dict(store.counts),
-        "flags": dict(store.flag_counts()),
-        "labels": {name: {"unit": kind, "values": list(values)} for name, (kind, values) in store.label_values().items()},
+        "counts": dict(summary.counts),
+        "flags": dict(summary.flags),
+        "labels": {name: {"unit": label.unit, "values": list(label.values)} for name, label in summary.labels.items()},
         "views": {name: _view(store, name) for name in store.views},
         "provenance": dict(store.provenance),
     }
@@ -82,7 +82,7 @@ def as_text(facts: dict[str, Any]) -> Iterator[str]:
 def _facts(facts: dict[str, Any], provenance: dict[str, Any], counts: dict[str, int]) -> Iterator[str]:
     encoder, run = provenance.get("encoder", {}), provenance.get("run", {})
     config = provenance.get("config", {})
-    sizes = ", ".join(f"{counts[unit]:,} {unit}" for unit in ("documents", "sentences", "words", "subwords"))
+    sizes = ", ".join(_counted(counts[unit], unit) for unit in ("documents", "sentences", "words", "subwords"))
     yield f"  {'corpus':<12}{_corpus_names(provenance)}: {sizes}"
     if encoder:
         model = encoder["model"] + (f" at {encoder['revision']}" if encoder.get("revision") else "")
@@ -100,9 +100,14 @@ def _facts(facts: dict[str, Any], provenance: dict[str, Any], counts: dict[str, 
     if run:
         rate = f"{run['words_per_second']:,.0f} words/s"
         version = provenance["versions"]["embedpipe"]
-        yield f"  {'made':<12}{run['started']}, in {run['seconds']:.1f} s ({rate}), by embedpipe {version}"
+        started = run["started"].replace("T", " ").replace("+00:00", " UTC")
+        yield f"  {'made':<12}{started}, in {run['seconds']:.1f} s ({rate}), by embedpipe {version}"
     if "fingerprint" in provenance:
         yield f"  {'fingerprint':<12}{provenance['fingerprint'][:16]}"
+
+
+def _counted(count: int, plural: str) -> str:
+    return f"{count:,} {plural.removesuffix('s') if count == 1 else plural}"
 
 
 def _corpus_names(provenance: dict[str, Any]) -> str:
@@ -146,8 +151,3 @@ def _product(shape: Iterable[int]) -> int:
     for size in shape:
         product *= size
     return product
-
-
-def count_flags(flags: Iterable[Any]) -> Counter[str]:
-    """How many of each flag there are."""
-    return Counter(flag.name for flag in flags)

@@ -80,7 +80,7 @@ def test_info_is_a_table_for_people(run, workplace):
     )
     result = run("info", workplace.folder / "features.h5")
     assert result.status == 0
-    for line in ("an embedpipe store, format 1", "ner (word): O, B-PER", "1 documents, 1 sentences, 3 words", "NO_SUBWORDS"):
+    for line in ("an embedpipe store, format 1", "ner (word): O, B-PER", "1 document, 1 sentence, 3 words", "NO_SUBWORDS"):
         assert line in result.out
     lines = result.out.splitlines()
     assert [line.split()[:4] for line in lines[-2:]] == [["all", "word", "3", "5"], ["s", "sentence", "1", "32"]]

@@ -1,0 +1,98 @@
+"""The store's words and sentences as pandas frames, without the vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedpipe.dataflow import Unit
+from embedpipe.store import format as names
+from embedpipe.store.columns import read_offsets
+from embedpipe.store.sentence import read_documents
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from embedpipe.dataflow import IntArray
+    from embedpipe.store.sealed import SealedFile
+
+
+def words_frame(file: SealedFile) -> pd.DataFrame:
+    """One line a word, in the order of the rows of word views."""
+    import pandas as pd
+
+    num_sentences, num_words = file.structure.counts["num_sentences"], file.structure.counts["num_words"]
+    offsets = read_offsets(file.column(names.WORD_OFFSETS), 0, num_sentences)
+    sentence = np.repeat(np.arange(num_sentences), np.diff(offsets))
+    columns: dict[str, Any] = {
+        "sentence_id": pd.Categorical.from_codes(sentence, categories=_strings(_ids(file))),
+        "document": _documents(file).take(sentence),
+        "row": np.arange(num_words),
+        "word_index": np.arange(num_words) - offsets[sentence],
+        "word": _strings(_words(file, offsets)),
+    }
+    _add_labels(columns, file, "word")
+    columns["flags"] = file.column(names.WORD_FLAGS).read(0, num_words)
+    return pd.DataFrame(columns)
+
+
+def sentences_frame(file: SealedFile) -> pd.DataFrame:
+    """One line a sentence, in the order of the rows of sentence views."""
+    import pandas as pd
+
+    num_sentences = file.structure.counts["num_sentences"]
+    columns: dict[str, Any] = {
+        "sentence_id": _strings(_ids(file)),
+        "document": _documents(file),
+        "row": np.arange(num_sentences),
+        "text": _strings(file.text(names.SENTENCE_TEXT).read(0, num_sentences)),
+        "num_words": np.diff(read_offsets(file.column(names.WORD_OFFSETS), 0, num_sentences)),
+        "num_subwords": np.diff(read_offsets(file.column(names.SUBWORD_OFFSETS), 0, num_sentences)),
+    }
+    _add_labels(columns, file, "sentence")
+    columns["flags"] = file.column(names.SENTENCE_FLAGS).read(0, num_sentences)
+    return pd.DataFrame(columns)
+
+
+def _add_labels(columns: dict[str, Any], file: SealedFile, unit: Unit) -> None:
+    """Add a categorical column a label; a label named like another column is called ``label_...``."""
+    import pandas as pd
+
+    for name, info in file.structure.labels.items():
+        if info.unit == unit:
+            column = name
+            while column in columns or column == "flags":
+                column = f"label_{column}"
+            codes = file.column(f"{info.group}/{names.LABEL_CODES}")
+            columns[column] = pd.Categorical.from_codes(
+                codes.read(0, len(codes)),
+                categories=_strings(file.vocabulary(name)),  # -1 means missing to pandas too
+            )
+
+
+def _ids(file: SealedFile) -> list[str]:
+    return file.text(names.SENTENCE_ID).read(0, file.structure.counts["num_sentences"])
+
+
+def _documents(file: SealedFile) -> pd.Categorical:
+    import pandas as pd
+
+    documents = read_documents(file, 0, file.structure.counts["num_sentences"])
+    return pd.Categorical(documents, categories=_strings(list(dict.fromkeys(documents))))
+
+
+def _words(file: SealedFile, offsets: IntArray) -> list[str]:
+    texts = file.text(names.SENTENCE_TEXT).read(0, len(offsets) - 1)
+    spans = file.column(names.WORD_SPANS).read(0, int(offsets[-1])).tolist()
+    ends = offsets.tolist()
+    return [text[a:b] for text, (start, end) in zip(texts, pairwise(ends), strict=True) for a, b in spans[start:end]]
+
+
+def _strings(strings: Sequence[str]) -> pd.Index[Any]:
+    """Strings in the string type of pandas, also where there are none."""
+    import pandas as pd
+
+    return pd.Index(pd.array(strings, dtype="str"))

@@ -1,0 +1,109 @@
+"""The index from a sentence's id to its number: the ids' hashes in sorted order, and the sentence behind each.
+
+A reader finds an id by binary search without loading the ids; and as equal ids have equal hashes, the writer notices an id
+that comes a second time when it comes, not hours later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedpipe.errors import StoreError
+from embedpipe.store.format import ID_HASHES, ID_ORDER, SENTENCE_ID
+from embedpipe.store.text import encode
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from embedpipe.dataflow import IntArray
+    from embedpipe.store.sealed import SealedFile
+
+    HashArray = npt.NDArray[np.uint64]
+
+
+def hash_ids(ids: Sequence[str]) -> HashArray:
+    """The first 8 bytes of BLAKE2b of each id's bytes, as little-endian integers. *Shape:* ``(num_ids,)``."""
+    digests = (hashlib.blake2b(encode(id), digest_size=8).digest() for id in ids)
+    return np.frombuffer(b"".join(digests), "<u8")
+
+
+class GrowingIdIndex:
+    """The index under construction, 16 bytes a sentence: sorted runs, each at least twice as long as the next.
+
+    :param id_at: Gives the id of a sentence that was added before.
+    """
+
+    def __init__(self, id_at: Callable[[int], str]) -> None:
+        self._id_at = id_at
+        self._runs: list[tuple[HashArray, IntArray]] = []
+        self._num_ids = 0
+
+    def check(self, ids: Sequence[str]) -> HashArray:
+        """Check that the next ids are new.
+
+        :returns: Their hashes, for :meth:`add`.
+        :raises StoreError: If one of them was added before, or is there twice.
+        """
+        first_seen = {id: index for index, id in reversed(list(enumerate(ids)))}
+        if len(first_seen) < len(ids):
+            index, id = next((index, id) for index, id in enumerate(ids) if first_seen[id] != index)
+            raise _duplicate(id, self._num_ids + first_seen[id], self._num_ids + index)
+        hashes = hash_ids(ids)
+        for known, order in self._runs:
+            starts, ends = np.searchsorted(known, hashes, "left"), np.searchsorted(known, hashes, "right")
+            for index in np.flatnonzero(ends > starts).tolist():  # different ids may, very rarely, have one hash
+                for earlier in order[starts[index] : ends[index]].tolist():
+                    if self._id_at(earlier) == ids[index]:
+                        raise _duplicate(ids[index], earlier, self._num_ids + index)
+        return hashes
+
+    def add(self, hashes: HashArray) -> None:
+        """Add checked ids, in the order of their sentences."""
+        numbers = np.arange(self._num_ids, self._num_ids + len(hashes), dtype=np.int64)
+        self._num_ids += len(hashes)
+        run = _sorted(hashes, numbers)
+        while self._runs and len(self._runs[-1][0]) < 2 * len(run[0]):
+            run = _merge(self._runs.pop(), run)
+        self._runs.append(run)
+
+    def finish(self) -> tuple[HashArray, IntArray]:
+        """The hashes in ascending order, and the sentence of each; both of *shape* ``(num_ids,)``."""
+        run = _sorted(np.empty(0, "<u8"), np.empty(0, np.int64))
+        for earlier in reversed(self._runs):
+            run = _merge(earlier, run)
+        self._runs = [run]
+        return run
+
+
+def find_ids(file: SealedFile, ids: Sequence[str]) -> IntArray:
+    """The number of the sentence of each id, -1 for an id that is not there. *Shape:* ``(num_ids,)``."""
+    known, order = file.column(ID_HASHES).mapped(), file.column(ID_ORDER).mapped()
+    text = file.text(SENTENCE_ID)
+    hashes = hash_ids(ids)
+    starts, ends = np.searchsorted(known, hashes, "left"), np.searchsorted(known, hashes, "right")
+    found = np.full(len(ids), -1, np.int64)
+    for index, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        for number in order[start:end].tolist():
+            if 0 <= number < len(text) and text.read(number, number + 1) == [ids[index]]:
+                found[index] = number
+    return found
+
+
+def _sorted(hashes: HashArray, numbers: IntArray) -> tuple[HashArray, IntArray]:
+    order = np.argsort(hashes, kind="stable")
+    return hashes[order], numbers[order]
+
+
+def _merge(earlier: tuple[HashArray, IntArray], later: tuple[HashArray, IntArray]) -> tuple[HashArray, IntArray]:
+    return _sorted(np.concatenate([earlier[0], later[0]]), np.concatenate([earlier[1], later[1]]))
+
+
+def _duplicate(id: str, earlier: int, later: int) -> StoreError:
+    return StoreError(
+        f"cannot store sentence {later:,}: its id {id!r} is already that of sentence {earlier:,} (counted from 0), and ids "
+        "must be unique. Give the sentences different ids in the corpus."
+    )

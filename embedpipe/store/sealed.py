@@ -1,0 +1,124 @@
+"""One sealed file: opened for reading, checked, and its columns by name."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import Any
+
+from embedpipe.errors import DamagedStoreError, FormatVersionError, NotAStoreError, StoreError
+from embedpipe.store import format as names
+from embedpipe.store.attributes import read_integer, read_string
+from embedpipe.store.columns import StoredColumn, StoredText, damaged
+from embedpipe.store.durable import partial_path
+from embedpipe.store.recognize import HDF5_SIGNATURE, describe, open_hdf5
+from embedpipe.store.structure import check_structure, plain_dataset
+
+
+class SealedFile:
+    """A sealed file of the store, open for reading. Nothing is loaded before it is asked for.
+
+    :param path: The file.
+    :raises StoreError: If it is not there or not readable; :class:`NotAStoreError`, :class:`FormatVersionError` and
+        :class:`DamagedStoreError` where it is there and cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._columns: dict[str, StoredColumn] = {}
+        self._vocabularies: dict[str, list[str]] = {}
+        self._check_file()
+        self._file = self._open()
+        try:
+            self.format_version = self._check_format()
+            with damaged(path, "its structure"):
+                self.structure = check_structure(self._file)
+                self._descriptor: int | None = int(self._file.id.get_vfd_handle())
+        except BaseException:
+            self._file.close()
+            raise
+
+    def column(self, name: str) -> StoredColumn:
+        """The column at ``name``."""
+        if name not in self._columns:
+            _ = self.descriptor
+            with damaged(self.path, name):
+                self._columns[name] = StoredColumn(plain_dataset(self._file, name), self)
+        return self._columns[name]
+
+    def text(self, name: str) -> StoredText:
+        """The packed text at ``name``."""
+        return StoredText(self.column(names.bytes_of(name)), self.column(names.offsets_of(name)))
+
+    def vocabulary(self, label: str) -> list[str]:
+        """The values of a label, in the order in which they were first seen."""
+        if label not in self._vocabularies:
+            text = self.text(f"{self.structure.labels[label].group}/{names.VOCABULARY}")
+            values = text.read(0, len(text))
+            if len(set(values)) < len(values):
+                raise DamagedStoreError(f"the store {self.path} is damaged: label {label!r} has one value twice.")
+            self._vocabularies[label] = values
+        return self._vocabularies[label]
+
+    @property
+    def descriptor(self) -> int:
+        """The file descriptor, which HDF5 owns.
+
+        :raises StoreError: If the file has been closed.
+        """
+        if self._descriptor is None:
+            raise StoreError(f"cannot read the store {self.path}: it has been closed. Open it again with open_store.")
+        return self._descriptor
+
+    def close(self) -> None:
+        """Close it; nothing can be read any more."""
+        self._descriptor = None
+        self._file.close()
+
+    def _check_file(self) -> None:
+        path = self.path
+        try:
+            size = path.stat().st_size
+            if not path.is_file() or not size:
+                raise NotAStoreError(f"{path} is not an embedpipe store: it is {describe(path)}.")
+            with path.open("rb") as file:
+                head = file.read(len(HDF5_SIGNATURE))
+        except FileNotFoundError:
+            raise StoreError(f"cannot open the store {path}: there is no such file.{_hint(path)}") from None
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else error
+            raise StoreError(f"cannot open the store {path}: {reason}.") from None
+        if head != HDF5_SIGNATURE:
+            raise NotAStoreError(f"{path} is not an embedpipe store: it is {describe(path)}.")
+
+    def _open(self) -> Any:
+        try:
+            return open_hdf5(self.path)
+        except (OSError, RuntimeError, ValueError) as error:
+            text = str(error)
+            what = f"it is cut off at {self.path.stat().st_size:,} bytes" if "truncated" in text else f"HDF5 says: {text}"
+            raise DamagedStoreError(f"the store {self.path} is damaged: {what}. Extract it again.") from None
+
+    def _check_format(self) -> int:
+        with damaged(self.path, "its format"):
+            found = read_string(self._file, names.FORMAT)
+            written_by = read_string(self._file, names.WRITTEN_BY)
+            version = read_integer(self._file, names.VERSION)
+        if found != names.FORMAT_NAME:
+            raise NotAStoreError(f"{self.path} is not an embedpipe store: it is {describe(self.path)}.")
+        if version is None or version < 1:
+            raise DamagedStoreError(f"the store {self.path} is damaged: its format version is {version}. Extract it again.")
+        if version > names.FORMAT_VERSION:
+            raise FormatVersionError(
+                f"cannot open the store {self.path}: embedpipe {written_by} wrote it in format version {version}, and this is "
+                f"embedpipe {importlib.metadata.version('embedpipe')}, which reads up to version {names.FORMAT_VERSION}. "
+                "Upgrade: pip install --upgrade embedpipe."
+            )
+        return version
+
+
+def _hint(path: Path) -> str:
+    if partial_path(path).exists():
+        return f" A run that has not ended, or was killed, has left {partial_path(path)}: it is not whole. Run extract again."
+    return ""

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from store_samples import fixed_sample, make_sample
+
+from embedpipe.dataflow import Sentence
+from embedpipe.store import open_store
+
+
+def test_words_frame_has_one_line_a_row_of_word_views(tmp_path: Path) -> None:
+    sample = fixed_sample()
+    with open_store(sample.write(tmp_path / "s.h5")) as store:
+        frame = store.words_frame()
+        assert list(frame) == ["sentence_id", "document", "row", "word_index", "word", "ner", "flags"]
+        expected = [
+            (s.id, s.document, k, w, n) for s in store for k, (w, n) in enumerate(zip(s.words, s.labels["ner"], strict=True))
+        ]
+        columns = ["sentence_id", "document", "word_index", "word", "ner"]
+        assert list(frame[columns].itertuples(index=False, name=None)) == expected
+        assert frame["row"].tolist() == list(range(len(store.matrix("last"))))
+        assert frame["flags"].tolist() == sample.word_flags.tolist()
+        assert all(isinstance(frame[name].dtype, pd.CategoricalDtype) for name in ("sentence_id", "document", "ner"))
+
+
+def test_sentences_frame_has_one_line_a_row_of_sentence_views(tmp_path: Path) -> None:
+    with open_store(fixed_sample().write(tmp_path / "s.h5")) as store:
+        frame = store.sentences_frame()
+        assert list(frame) == ["sentence_id", "document", "row", "text", "num_words", "num_subwords", "genre", "flags"]
+        for line, sentence in zip(frame.to_dict("records"), store, strict=True):
+            assert (line["sentence_id"], line["document"], line["text"]) == (sentence.id, sentence.document, sentence.text)
+            assert (line["row"], line["num_words"], line["num_subwords"]) == (
+                sentence.index,
+                sentence.num_words,
+                sentence.num_subwords,
+            )
+            assert line["genre"] == sentence.labels["genre"] or (pd.isna(line["genre"]) and sentence.labels["genre"] is None)
+
+
+def test_label_named_like_a_column_gets_a_column_of_its_own(tmp_path: Path) -> None:
+    labels = {"word": ("A",), "flags": ("B",), "label_word": ("C",)}
+    sample = make_sample([Sentence.from_words("s", "d", ["x"], labels=labels)])
+    with open_store(sample.write(tmp_path / "s.h5")) as store:
+        frame = store.words_frame()
+        assert frame.loc[0, ["word", "label_word", "label_flags", "label_label_word"]].tolist() == ["x", "A", "B", "C"]
+
+
+def test_document_that_comes_back_is_one_category(tmp_path: Path) -> None:
+    sample = make_sample([Sentence.from_words(str(k), d, ["x"]) for k, d in enumerate("aabba")])
+    with open_store(sample.write(tmp_path / "s.h5", size=2)) as store:
+        assert store.sentences_frame()["document"].cat.categories.tolist() == ["a", "b"]
+        assert store.words_frame()["document"].tolist() == list("aabba")
+
+
+def test_frame_rows_select_the_vectors_of_a_query(tmp_path: Path) -> None:
+    sample = fixed_sample()
+    with open_store(sample.write(tmp_path / "s.h5")) as store:
+        frame = store.words_frame()
+        rows = frame.loc[frame["ner"] == "B-LOC", "row"]
+        assert 0 < len(rows) < len(frame)
+        np.testing.assert_array_equal(store.matrix("last")[rows], sample.rows["last"][rows.to_numpy()])
+
+
+def test_ids_with_lone_surrogates_go_into_frames(tmp_path: Path) -> None:
+    sample = make_sample([Sentence.from_words("\ud800", "d", ["x"])])
+    with open_store(sample.write(tmp_path / "s.h5")) as store:
+        assert store.sentences_frame()["sentence_id"].tolist() == ["\ud800"]
