@@ -45,7 +45,8 @@ setup(
             "import-linter>=2.1",
             "pandas-stubs",
             "types-tqdm",
-            "seqeval>=1.2",
+            "seqeval>=1.2",  # the oracle of the probe's entity F1
+            "threadpoolctl>=3",
         ],
     },
     entry_points={"console_scripts": ["embedpipe = embedpipe.cli.main:main"]},

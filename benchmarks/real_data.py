@@ -34,7 +34,8 @@ class DataSet:
 
 
 def lines_of(path: Path) -> list[str]:
-    return re.split("\r\n|\n", path.read_text(encoding="utf-8-sig").rstrip("\n"))
+    lines = path.read_bytes().decode("utf-8-sig").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def count_columns(path: Path) -> Count:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @include_package_option
 def components_command(name: str | None, include_packages: tuple[str, ...]) -> None:
-    """List every registered type, or say all about those called NAME."""
+    """List every registered type, or describe NAME."""
     from embedpipe.config import components, load_plugins
 
     load_plugins(include_packages)

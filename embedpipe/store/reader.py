@@ -59,7 +59,7 @@ class Store(Sequence[StoredSentence]):
 
     @property
     def views(self) -> Mapping[str, ViewInfo]:
-        """What each view holds, by name, in the order of the config."""
+        """What each view holds, by name, in the order in which they were written (jsonnet sorts the names of a config)."""
         return MappingProxyType(dict(self.file.structure.views))
 
     @property

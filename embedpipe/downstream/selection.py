@@ -1,0 +1,143 @@
+"""Which vectors are meant: a view, and for a stacked view the combination of its layers."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from embedpipe.errors import FeaturesError
+from embedpipe.layers import NAMED, LayerCombination
+
+if TYPE_CHECKING:
+    from embedpipe.dataflow import FloatArray, ViewInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A view of a store or an encoder, and how its rows become vectors.
+
+    :param view: Its name.
+    :param info: What it holds.
+    :param vector_size: Length of a vector.
+    :param combination: For a stacked view, what makes one vector of its layers.
+    :param positions: For a stacked view, where in the stack the combination's layers are.
+    :param layers_name: Stands behind the view's name in the names of the features.
+    """
+
+    view: str
+    info: ViewInfo
+    vector_size: int
+    combination: LayerCombination | None = None
+    positions: tuple[int, ...] = ()
+    layers_name: str = ""
+
+    @property
+    def feature_names(self) -> npt.NDArray[np.object_]:
+        """One name a column: ``last_0``, ``all_layers_sum_last_four_0``."""
+        prefix = f"{self.view}_{self.layers_name}_" if self.layers_name else f"{self.view}_"
+        return np.array([f"{prefix}{column}" for column in range(self.vector_size)], dtype=object)
+
+    def vectors(self, rows: FloatArray) -> npt.NDArray[np.float32]:
+        """Make vectors of rows.
+
+        :param rows: *Shape:* ``(num_rows, *row_shape)``.
+        :returns: *Shape:* ``(num_rows, vector_size)``.
+        """
+        if self.combination is None:
+            return np.asarray(rows, dtype=np.float32)
+        import torch
+
+        states = [torch.from_numpy(rows[:, position].astype(np.float32)) for position in self.positions]
+        combined: npt.NDArray[np.float32] = self.combination.combine(states).numpy()  # (num_rows, vector_size)
+        return combined
+
+
+def select(
+    where: str,
+    views: Mapping[str, ViewInfo],
+    view: str | None,
+    layers: str | LayerCombination | None,
+    num_layers: int | None,
+) -> Selection:
+    """Find the view that is meant and the combination that makes vectors of it.
+
+    :param where: What has the views, for the messages.
+    :param view: A name; ``None`` where there is only one view.
+    :param layers: For a stacked view, a combination or its name; ``None`` for any other.
+    :param num_layers: Of the encoder; ``None`` where that is unknown.
+    :raises FeaturesError: If there is no such view, or its layers do not suffice for the combination.
+    """
+    name = _choose_view(where, views, view)
+    info = views[name]
+    if not info.stacked:
+        if layers is not None:
+            raise FeaturesError(
+                f"view {name!r} of {where} was combined already ({info.combination}), so layers={layers!r} cannot be applied. "
+                f"Leave layers out, or take a stacked view{_listed(views, stacked=True)}."
+            )
+        return Selection(name, info, info.vector_size)
+    if layers is None:
+        raise FeaturesError(
+            f"view {name!r} of {where} keeps its {len(info.layers)} layers apart. Choose how they become one vector with "
+            f"layers=: one of {', '.join(_one_vector_names())}, or a combination of embedpipe.layers."
+        )
+    combination = _find_combination(layers)
+    asked = f"layers={layers!r} over view {name!r} of {where}"
+    if num_layers is None:
+        raise FeaturesError(f"{asked}: it is not on record how many layers the encoder has, so none can be chosen.")
+    positions = _positions(asked, info.layers, combination, num_layers)
+    layers_name = layers if isinstance(layers, str) else type(layers).__name__.lower()
+    return Selection(name, info, combination.vector_size(info.vector_size, num_layers), combination, positions, layers_name)
+
+
+def _choose_view(where: str, views: Mapping[str, ViewInfo], view: str | None) -> str:
+    if view is None:
+        if len(views) == 1:
+            return next(iter(views))
+        raise FeaturesError(f"{where} has {len(views)} views; choose one with view=. It has: {', '.join(views) or 'none'}.")
+    if view not in views:
+        raise FeaturesError(f"{where} has no view {view!r}.{_did_you_mean(view, views)} It has: {', '.join(views) or 'none'}.")
+    return view
+
+
+def _find_combination(layers: str | LayerCombination) -> LayerCombination:
+    combination = NAMED.get(layers) if isinstance(layers, str) else layers
+    known = ", ".join(_one_vector_names())
+    if combination is None:
+        raise FeaturesError(f"layers: {layers!r} is not a layer combination.{_did_you_mean(layers, NAMED)} Known: {known}.")
+    if isinstance(combination, type) or not hasattr(combination, "needed_layers"):
+        raise FeaturesError(f"layers: expected a name or a combination of embedpipe.layers, found {layers!r}. Names: {known}.")
+    if combination.stacked:
+        raise FeaturesError(f"layers: {layers!r} keeps the layers apart and makes no vector of them. Take one of {known}.")
+    return combination
+
+
+def _positions(asked: str, held: tuple[int, ...], combination: LayerCombination, num_layers: int) -> tuple[int, ...]:
+    """Where in a stack of the layers ``held`` those are that the combination needs."""
+    try:
+        needed = combination.needed_layers(num_layers)
+    except ValueError as error:
+        raise FeaturesError(f"{asked}: {error}.") from None
+    for layer in needed:
+        if layer not in held:
+            raise FeaturesError(f"{asked}: layer {layer} is needed, and the view holds only {', '.join(map(str, held))}.")
+    return tuple(held.index(layer) for layer in needed)
+
+
+def _one_vector_names() -> list[str]:
+    return [name for name, combination in NAMED.items() if not combination.stacked]
+
+
+def _listed(views: Mapping[str, ViewInfo], *, stacked: bool) -> str:
+    names = [name for name, info in views.items() if info.stacked == stacked]
+    return f" ({', '.join(names)})" if names else " (there is none here; 'layers: \"all\"' in a config makes one)"
+
+
+def _did_you_mean(name: object, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(name), list(known), 1)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,153 @@
+"""New text as a scikit-learn transformer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+import embedpipe
+from embedpipe.downstream.same_model import require_same_model
+from embedpipe.downstream.selection import Selection, select
+from embedpipe.downstream.texts import to_sentences
+from embedpipe.errors import FeaturesError
+from embedpipe.store import Store, open_store
+from embedpipe.store.recognize import HDF5_SIGNATURE
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+
+    from embedpipe.extraction import Embedder
+    from embedpipe.layers import LayerCombination
+
+
+class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Embeds new text with the encoder and a view of a config or of a store: texts in, vectors out.
+
+    ``X`` holds texts: strings, or lists of words. Each is a document of its own. A sentence view gives one row a text; a word
+    view one row a word, the texts one behind the other (:meth:`words_frame` names the rows); a subword view one row a
+    subword. An empty text keeps its row in a sentence view: zeros, or what the encoder makes of ``[CLS]``.
+
+    The encoder is loaded when it is first needed and kept, but is no part of a clone or a pickle; those load it again. What is
+    pickled is ``config``: for a model that goes to a machine without the store, give the store's config
+    (``store.provenance["config"]``) instead of the store. The weights are then taken as they are found.
+
+    :param config: A config (a path or a dict); or a store or its path, and then the encoder must have the very files that the
+        store was made with.
+    :param view: Name of a view; may be left out where there is only one.
+    :param layers: For a stacked view, and only there: a layer combination or its name, as in
+        :class:`~embedpipe.downstream.StoreFeatures`.
+    """
+
+    def __init__(
+        self,
+        config: Store | str | os.PathLike[str] | Mapping[str, Any],
+        view: str | None = None,
+        layers: str | LayerCombination | None = None,
+    ) -> None:
+        self.config = config
+        self.view = view
+        self.layers = layers
+
+    def fit(self, X: Any, y: Any = None) -> TextFeatures:
+        """Check the texts; nothing is learned.
+
+        :raises FeaturesError: If one is not a text.
+        """
+        to_sentences(X)
+        return self
+
+    def transform(self, X: Any) -> npt.NDArray[np.float32]:
+        """Embed the texts.
+
+        :returns: *Shape:* ``(num_rows, vector_size)``, float32; a row is a text, a word or a subword, as the view's unit says.
+        :raises FeaturesError: If an item of ``X`` is not a text, there is no such view, or the encoder's files have changed.
+        :raises ConfigError: If the config is wrong.
+        :raises EncoderError: If the encoder cannot be loaded or run.
+        """
+        sentences = to_sentences(X)
+        embedder = self._embedder()
+        selection = self._select(embedder)
+        one_view = replace(embedder, views={selection.view: embedder.views[selection.view]})
+        vectors = [selection.vectors(block.views[selection.view]) for block in one_view.embed(sentences)]
+        return np.concatenate(vectors) if vectors else np.empty((0, selection.vector_size), np.float32)
+
+    def words_frame(self, X: Any) -> pd.DataFrame:
+        """One line a word, in the order of the rows of a word view: text_index, row, word_index, word."""
+        import pandas as pd
+
+        embedder = self._embedder()
+        tokenized = embedder.tokenizer.tokenize(to_sentences(X), joined=embedder.context.joined)
+        texts = [subwords.sentence.words for subwords in tokenized]
+        num_words = [len(words) for words in texts]
+        return pd.DataFrame(
+            {
+                "text_index": np.repeat(np.arange(len(texts)), num_words),
+                "row": np.arange(sum(num_words)),
+                "word_index": np.array([index for count in num_words for index in range(count)], np.int64),
+                "word": pd.array([word for words in texts for word in words], dtype="str"),
+            }
+        )
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Name each column as :class:`~embedpipe.downstream.StoreFeatures` does; this loads the encoder."""
+        return self._select(self._embedder()).feature_names
+
+    def _select(self, embedder: Embedder) -> Selection:
+        return select("the config", embedder.view_infos, self.view, self.layers, embedder.encoder.num_layers)
+
+    def _embedder(self) -> Embedder:
+        """Load the encoder, once for each value of ``config``."""
+        config, embedder = getattr(self, "_loaded", (None, None))
+        if embedder is None or config is not self.config:
+            embedder = _load(self.config)
+            self._loaded = (self.config, embedder)
+        return embedder
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_loaded", None)
+        return state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.no_validation = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _load(config: Any) -> Embedder:
+    if isinstance(config, Store):
+        return _load_as_in(config)
+    if isinstance(config, str | os.PathLike) and _names_a_store(Path(config)):
+        with open_store(config) as store:
+            return _load_as_in(store)
+    embedder: Embedder = embedpipe.load_embedder(config)
+    return embedder
+
+
+def _load_as_in(store: Store) -> Embedder:
+    provenance = store.provenance
+    if "config" not in provenance:
+        raise FeaturesError(f"{store.path} does not say with which config it was made; give TextFeatures the config itself.")
+    embedder: Embedder = embedpipe.load_embedder(provenance["config"])
+    require_same_model(str(store.path), provenance.get("inputs", {}).get("model", {}), embedder.encoder.files)
+    return embedder
+
+
+def _names_a_store(path: Path) -> bool:
+    """Tell a store from a config without opening it, so that a damaged store is reported as what it is."""
+    if not path.is_file():
+        return path.suffix in (".h5", ".hdf5")
+    with path.open("rb") as file:
+        return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
