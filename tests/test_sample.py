@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 SAMPLE = files("embedpipe") / "sample"
-NAMES = ("sample.conllu", "sample.conll", "sample.csv", "sample.txt", "README.md")
+NAMES = ("sample.conllu", "sample.conll", "sample.jsonl", "sample.csv", "sample.txt", "README.md")
 TOPICS = {"sport", "money", "nature", "travel", "music"}
 UPOS = {"ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ"}
 UPOS |= {"SYM", "VERB", "X"}
@@ -271,3 +272,20 @@ def test_readme_states_the_counted_sizes(sentences):
         senses = Counter(sense for sense, _, _ in found).most_common()
         line = ", ".join(f"{sense} {count}" for sense, count in sorted(senses, key=lambda pair: (-pair[1], pair[0])))
         assert f"| {lemma} | {len(found)} | {line} |" in readme
+
+
+def test_the_json_lines_hold_the_same_sentences_words_and_labels(sentences):
+    objects = [json.loads(line) for line in read("sample.jsonl").splitlines()]
+    assert [object.pop("text") for object in objects] == [sentence.text for sentence in sentences]
+    assert objects == [
+        {
+            "id": sentence.id,
+            "document": sentence.document,
+            "topic": sentence.topic,
+            "words": [word.form for word in sentence.words],
+            "upos": [word.upos for word in sentence.words],
+            "ner": [word.ner for word in sentence.words],
+            "sense": [word.misc.get("Sense", "_") for word in sentence.words],
+        }
+        for sentence in sentences
+    ]
