@@ -27,8 +27,9 @@ class ModelFiles:
 
     @property
     def all(self) -> tuple[Path, ...]:
-        """Configuration, weights and tokenizer files, sorted by name."""
-        suffixes = (".json", ".txt", ".model", ".safetensors", ".bin")
+        """Configuration, weights and tokenizer files, sorted by name; a pickle only where it is what is read."""
+        weights = ".safetensors" if any(self.folder.glob("*.safetensors")) else ".bin"
+        suffixes = (".json", ".txt", ".model", weights)
         return tuple(sorted(path for path in self.folder.iterdir() if path.suffix in suffixes and path.is_file()))
 
 

@@ -201,6 +201,13 @@ def test_a_hub_snapshot_in_the_cache_needs_no_network_and_its_commit_is_known(be
     assert load_from(files).num_layers == NUM_LAYERS
 
 
+def test_a_pickle_beside_safetensors_is_none_of_the_models_files(bert):
+    (bert / "pytorch_model.bin").write_bytes(b"never read")
+    assert "pytorch_model.bin" not in {file.name for file in find_model(str(bert)).all}
+    (bert / "model.safetensors").unlink()
+    assert "pytorch_model.bin" in {file.name for file in find_model(str(bert), allow_pickle=True).all}
+
+
 def load_from(files):
     return Transformer(model=files.name, device="cpu").load(files)
 
