@@ -65,7 +65,7 @@ def bare_forward(embedder: Embedder, sentences: list[Sentence]) -> Callable[[], 
 
 def end_to_end(embedder: Embedder, sentences: list[Sentence], folder: Path) -> Callable[[], None]:
     def run() -> None:
-        with StoreWriter(folder / "features.h5", embedder.view_infos, overwrite=True) as writer:
+        with StoreWriter(folder / "features.h5", embedder.view_infos, restart=True) as writer:
             extract(sentences, embedder, writer, ReadLog(), lambda progress: None)
             writer.finish({})
 

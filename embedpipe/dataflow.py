@@ -55,6 +55,9 @@ class SentenceFlag(enum.IntFlag):
     """Lone surrogates, which no UTF-8 text can hold, were replaced by U+FFFD."""
     SOURCE_WARNING = 16
     """The corpus file was irregular here; the provenance lists the warnings."""
+    FAILED = 32
+    """The encoder could not take the sentence, or gave vectors that are not finite; its vectors are zero. Only with
+    ``on_error: "record"``."""
 
 
 class WordFlag(enum.IntFlag):
@@ -304,6 +307,7 @@ class Block:
     :param word_offsets: Subword range of each word within its sentence. *Shape:* ``(num_words, 2)``, int64.
     :param views: By view name, the rows in order. *Shape:* ``(num_rows, *row_shape)``; rows are sentences, words or subwords,
         as the view's unit says.
+    :param failures: By sentence id, why a sentence that is flagged as failed has no vectors.
     """
 
     sentences: tuple[Sentence, ...]
@@ -313,6 +317,7 @@ class Block:
     subword_ids: IntArray
     word_offsets: IntArray
     views: Mapping[str, FloatArray]
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from embedpipe.batching import Batching, collate, plan_batches
-from embedpipe.dataflow import Block, Encoder, ReadLog, Sentence, SentenceFlag, ViewInfo, WindowedSentence, WordFlag
-from embedpipe.errors import ConfigError
+from embedpipe.blocks import cut, size_in_bytes, skip_to, to_block
+from embedpipe.dataflow import Block, Encoder, ReadLog, Sentence, ViewInfo, WindowedSentence
+from embedpipe.errors import ConfigError, EncoderError
 from embedpipe.reduction import BlockReduction
 from embedpipe.subwords import SentenceContext, SubwordTokenizer, WindowSize, choose_window_size
 
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
     from embedpipe.subwords import Context
     from embedpipe.views import View
 
-_BLOCK_BYTES = 256 * 2**20
-"""Vectors of one block, which are held in memory until they are written."""
-_BLOCK_SENTENCES = 65_536
-
+DEFAULT_BLOCK_BYTES = 256 * 2**20
 
 OnBatch: TypeAlias = Callable[[int, int], None]
 
@@ -40,6 +38,16 @@ class Progress:
     done_bytes: int
     size_bytes: int
 
+    def after(self, block: Block, log: ReadLog) -> Progress:
+        """How far it is when a block is embedded."""
+        return Progress(
+            self.num_sentences + len(block.sentences),
+            self.num_words + len(block.word_flags),
+            self.num_subwords + len(block.subword_ids),
+            log.position_bytes,
+            log.size_bytes,
+        )
+
     def within(self, log: ReadLog, part: int, whole: int) -> Progress:
         """How far it is when ``part`` of the ``whole`` block's subwords, which is read up to ``log``, are embedded."""
         ahead = (log.position_bytes - self.done_bytes) * part // max(1, whole)
@@ -53,6 +61,9 @@ class Embedder:
     """Everything between a sentence and its vectors: tokenizer, context, encoder, views.
 
     :param dtype: Of the vectors: ``"float32"`` or ``"float16"``.
+    :param block_bytes: What a block takes in the store at most, unless one sentence alone takes more; it is held in memory.
+    :param on_error: What to do with a sentence that the encoder cannot take, or whose vectors are not finite: ``"stop"``, or
+        ``"record"`` it, with zero vectors, a flag and the reason.
     """
 
     tokenizer: SubwordTokenizer
@@ -61,6 +72,8 @@ class Embedder:
     context: Context = field(default_factory=SentenceContext)
     batching: Batching = field(default_factory=Batching)
     dtype: str = "float32"
+    block_bytes: int = DEFAULT_BLOCK_BYTES
+    on_error: Literal["stop", "record"] = "stop"
 
     def __post_init__(self) -> None:
         """Find out before the first sentence whether the encoder has what the views ask for."""
@@ -93,35 +106,52 @@ class Embedder:
             for name, view in self.views.items()
         }
 
-    def embed(self, sentences: Iterable[Sentence], on_batch: OnBatch | None = None) -> Iterator[Block]:
+    def embed(
+        self, sentences: Iterable[Sentence], on_batch: OnBatch | None = None, *, start: int = 0, stop: int | None = None
+    ) -> Iterator[Block]:
         """Let sentences flow through all stages.
 
+        :param sentences: From the first one of the corpus on.
         :param on_batch: Called after each batch with the number of subwords of its block that are done, and that it has.
+        :param start: The first sentence to embed; those before it are only looked at where they are its context.
+        :param stop: The first sentence that is not to be embedded any more.
         :returns: Blocks of consecutive sentences, in order, nothing left out.
-        :raises EncoderError: If the encoder cannot take a batch.
-        :raises NonFiniteError: If a vector is not finite in ``dtype``; names view, layer and sentence.
+        :raises EncoderError: If the encoder cannot take a sentence, unless ``on_error`` is ``"record"``.
+        :raises NonFiniteError: If a vector is not finite in ``dtype``, likewise; names view, layer and sentence.
         """
-        subwords = self.tokenizer.tokenize(sentences, joined=self.context.joined)
+        skipped, rest = skip_to(sentences, start, joined=self.context.joined)
+        subwords = self.tokenizer.tokenize(rest, joined=self.context.joined)
         windowed = self.context.windows(subwords, self.window_size, self.tokenizer.special)
-        for block in _blocks(windowed, self._block_subwords):
+        wanted = itertools.islice(windowed, start - skipped, None if stop is None else stop - skipped)
+        for block in cut(wanted, size_in_bytes(self.view_infos), self.block_bytes):
             yield self._embed_block(block, on_batch or (lambda part, whole: None))
 
     def _embed_block(self, block: Sequence[WindowedSentence], on_batch: OnBatch) -> Block:
-        reduction = BlockReduction(block, self.views, self.view_infos, self.encoder.num_layers, self.tokenizer.special)
-        windows = reduction.windows
+        reduction = BlockReduction(
+            block, self.views, self.view_infos, self.encoder.num_layers, self.tokenizer.special, stops=self.on_error == "stop"
+        )
         num_subwords, num_done = sum(len(sentence.subwords.subword_ids) for sentence in block), 0
-        for chosen in plan_batches([len(window.input_ids) for window in windows], self.batching.budget_subwords):
-            batch = collate([windows[index] for index in chosen], pad_id=self.tokenizer.special.pad_id)
-            hidden_states = self.encoder.encode(batch, reduction.layers)
-            num_done += reduction.take(chosen, hidden_states)
+        lengths = [len(window.input_ids) for window in reduction.windows]
+        for chosen in plan_batches(lengths, self.batching.budget_subwords):
+            num_done += self._encode(chosen, reduction)
             on_batch(num_done, num_subwords)
-        return _to_block(block, reduction.rows)
+        return to_block(block, reduction.rows, reduction.failures)
 
-    @property
-    def _block_subwords(self) -> int:
-        """Subwords whose vectors fill a block, if every one were a word."""
-        sizes = [np.prod(info.row_shape) * np.dtype(info.dtype).itemsize for info in self.view_infos.values()]
-        return max(self.batching.budget_subwords, int(_BLOCK_BYTES // max(1, sum(sizes))))
+    def _encode(self, chosen: Sequence[int], reduction: BlockReduction) -> int:
+        """Run one batch; what the encoder cannot take (out of memory) is halved, down to a sentence's window alone.
+
+        :returns: The number of subwords that are done.
+        """
+        batch = collate([reduction.windows[index] for index in chosen], pad_id=self.tokenizer.special.pad_id)
+        try:
+            hidden_states = self.encoder.encode(batch, reduction.layers)
+        except EncoderError as error:
+            if len(chosen) == 1:
+                return reduction.fail(chosen[0], error)
+        else:
+            return reduction.take(chosen, hidden_states)
+        middle = len(chosen) // 2
+        return self._encode(chosen[:middle], reduction) + self._encode(chosen[middle:], reduction)
 
 
 def extract(
@@ -130,65 +160,29 @@ def extract(
     writer: StoreWriter,
     log: ReadLog,
     on_progress: Callable[[Progress], None],
-) -> Progress:
-    """Embed a corpus and append it to a store, block by block.
+    *,
+    start: int = 0,
+    stop: int | None = None,
+) -> None:
+    """Embed the sentences from ``start`` to ``stop`` and seal a shard for each block.
 
+    A shard is written while the next block is on its way through the encoder.
+
+    :param sentences: From the first one of the corpus on.
     :param log: The one that the sentences' reader reports to.
-    :returns: How much there was in all.
     """
-    done = Progress(0, 0, 0, 0, log.size_bytes)
+    done = Progress(start, 0, 0, 0, log.size_bytes)
 
     def on_batch(part: int, whole: int) -> None:
         on_progress(done.within(log, part, whole))
 
-    for block in embedder.embed(sentences, on_batch):
-        writer.append(block)
-        done = Progress(
-            done.num_sentences + len(block.sentences),
-            done.num_words + len(block.word_flags),
-            done.num_subwords + len(block.subword_ids),
-            log.position_bytes,
-            log.size_bytes,
-        )
-        on_progress(done)
-    return done
-
-
-def _blocks(sentences: Iterable[WindowedSentence], max_subwords: int) -> Iterator[list[WindowedSentence]]:
-    """Cut a stream into blocks by a rule that depends on the sentences alone."""
-    block: list[WindowedSentence] = []
-    room = max_subwords
-    for sentence in sentences:
-        size = len(sentence.subwords.subword_ids)
-        if block and (size > room or len(block) == _BLOCK_SENTENCES):
-            yield block
-            block, room = [], max_subwords
-        block.append(sentence)
-        room -= size
-    if block:
-        yield block
-
-
-def _to_block(block: Sequence[WindowedSentence], views: Mapping[str, np.ndarray]) -> Block:
-    subwords = [sentence.subwords for sentence in block]
-    return Block(
-        sentences=tuple(each.sentence for each in subwords),
-        sentence_flags=np.array([_sentence_flags(sentence) for sentence in block], dtype=np.int64),
-        word_flags=np.concatenate([each.word_flags for each in subwords]),
-        num_subwords=np.array([len(each.subword_ids) for each in subwords], dtype=np.int64),
-        subword_ids=np.concatenate([each.subword_ids for each in subwords]),
-        word_offsets=np.concatenate([each.word_offsets for each in subwords]),
-        views=views,
-    )
-
-
-def _sentence_flags(sentence: WindowedSentence) -> SentenceFlag:
-    subwords = sentence.subwords
-    flags = subwords.sentence.flags
-    if not len(subwords.word_flags):
-        flags |= SentenceFlag.EMPTY
-    if len(sentence.windows) > 1:
-        flags |= SentenceFlag.WINDOWED
-    if (subwords.word_flags & int(WordFlag.NO_SUBWORDS)).any():
-        flags |= SentenceFlag.WORDS_WITHOUT_SUBWORDS
-    return flags
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedpipe-writer") as thread:
+        sealing: Future[object] | None = None
+        for block in embedder.embed(sentences, on_batch, start=start, stop=stop):
+            if sealing is not None:
+                sealing.result()
+            sealing = thread.submit(writer.append, block, done.num_sentences)
+            done = done.after(block, log)
+            on_progress(done)
+        if sealing is not None:
+            sealing.result()

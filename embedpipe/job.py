@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from embedpipe.batching import Batching
 from embedpipe.extraction import Embedder
@@ -44,6 +44,8 @@ class Job:
     :param store: Where the vectors go, and how they are kept.
     :param context: What the encoder sees around a sentence.
     :param batching: How much goes through the encoder at a time.
+    :param on_error: What to do with a sentence that the encoder cannot take, or whose vectors are not finite: ``"stop"``, or
+        ``"record"`` it, with zero vectors, a flag and the reason in the provenance.
     """
 
     corpus: Corpus
@@ -52,6 +54,7 @@ class Job:
     store: StoreSettings = field(default_factory=StoreSettings)
     context: Context = field(default_factory=SentenceContext)
     batching: Batching = field(default_factory=Batching)
+    on_error: Literal["stop", "record"] = "stop"
 
     def load(self) -> Embedder:
         """Load tokenizer and encoder.
@@ -67,4 +70,6 @@ class Job:
             context=self.context,
             batching=self.batching,
             dtype=self.store.dtype,
+            block_bytes=self.store.shard_size_bytes,
+            on_error=self.on_error,
         )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedpipe.dataflow import HiddenStates, SpecialSubwords, ViewInfo, Window, WindowedSentence
-from embedpipe.errors import NonFiniteError
+from embedpipe.errors import EmbedpipeError
+from embedpipe.nonfinite import blame_a_layer, largest_values
 from embedpipe.subwords import cls_position
 from embedpipe.views import SentenceStates
 
@@ -26,6 +27,7 @@ class BlockReduction:
     hidden states kept.
 
     :param block: Consecutive sentences.
+    :param stops: Whether a sentence that fails is an error; else it keeps zero rows, and ``failures`` says why.
     """
 
     def __init__(
@@ -35,15 +37,20 @@ class BlockReduction:
         infos: Mapping[str, ViewInfo],
         num_layers: int,
         special: SpecialSubwords,
+        *,
+        stops: bool = True,
     ) -> None:
         self._block = block
         self._views = views
         self._num_layers = num_layers
         self._special = special
+        self._stops = stops
         self._takes_cls = any(view.pooling == "cls" for view in views.values())
         self._owner = [index for index, sentence in enumerate(block) for _ in sentence.windows]
         self._waiting: dict[int, list[tuple[Window, dict[int, Tensor], dict[int, Tensor]]]] = {}
         self._first_row = _first_rows(block)
+        self.failures: dict[int, str] = {}
+        """By index of the sentence, why it has no vectors."""
         self.windows: list[Window] = [window for sentence in block for window in sentence.windows]
         self.layers: frozenset[int] = frozenset(layer for info in infos.values() for layer in info.layers)
         self.rows: dict[str, FloatArray] = {
@@ -65,7 +72,25 @@ class BlockReduction:
             self._reduce(sentences, *self._gather(whole, windows, hidden_states))
         for row in sorted(set(range(len(chosen))) - set(whole)):
             self._keep_window(chosen[row], row, hidden_states)
-        return sum(window.kept[1] - window.kept[0] for window in (self.windows[index] for index in chosen))
+        return sum(self._num_kept(index) for index in chosen)
+
+    def fail(self, index: int, error: EmbedpipeError) -> int:
+        """Give up the sentence of a window.
+
+        :returns: The number of subwords that this window would have given.
+        :raises EmbedpipeError: The error, with the sentence's id, if it stops the run.
+        """
+        sentence = self._owner[index]
+        message = f"embedding sentence {self._block[sentence].subwords.sentence.id!r}: {error}"
+        if self._stops:
+            raise type(error)(message) from error
+        self.failures[sentence] = message
+        self._waiting.pop(sentence, None)
+        return self._num_kept(index)
+
+    def _num_kept(self, index: int) -> int:
+        start, end = self.windows[index].kept
+        return end - start
 
     def _gather(
         self, rows: Sequence[int], windows: Sequence[Window], hidden_states: HiddenStates
@@ -90,6 +115,8 @@ class BlockReduction:
         import torch
 
         window, sentence = self.windows[index], self._owner[index]
+        if sentence in self.failures:
+            return
         waiting = self._waiting.setdefault(sentence, [])
         waiting.append((window, *self._gather([row], [window], hidden_states)))
         if len(waiting) < len(self._block[sentence].windows):
@@ -115,41 +142,45 @@ class BlockReduction:
             word_offsets=torch.from_numpy(np.concatenate(word_offsets)).to(device),
             sentence_offsets=torch.from_numpy(np.stack([firsts, firsts + lengths], axis=1)).to(device),
         )
+        taken = {name: self._in_dtype(name, view.rows(states, self._num_layers)) for name, view in self._views.items()}
+        self._find_failures(sentences, taken, states)
+        fine = [position for position, sentence in enumerate(sentences) if sentence not in self.failures]
         for name, view in self._views.items():
-            stored = self.rows[name]
-            vectors = view.rows(states, self._num_layers)
-            taken: FloatArray = vectors.to(getattr(torch, str(stored.dtype))).cpu().numpy()
-            if not np.isfinite(taken).all():
-                raise self._not_finite(name, sentences, taken, states)
-            stored[self._row_numbers(view.unit, sentences)] = taken
+            rows = self._row_numbers(view.unit, sentences)
+            if len(fine) == len(sentences):
+                self.rows[name][rows] = taken[name]
+            else:
+                kept = np.isin(self._positions(view.unit, sentences), fine)
+                self.rows[name][rows[kept]] = taken[name][kept]
+
+    def _in_dtype(self, name: str, vectors: Tensor) -> FloatArray:
+        import torch
+
+        converted: FloatArray = vectors.to(getattr(torch, str(self.rows[name].dtype))).cpu().numpy()
+        return converted
+
+    def _find_failures(self, sentences: Sequence[int], taken: Mapping[str, FloatArray], states: SentenceStates) -> None:
+        for name, rows in taken.items():
+            finite = np.isfinite(rows)
+            if finite.all():
+                continue
+            broken = ~finite.reshape(len(rows), -1).all(axis=1)
+            for position in np.unique(self._positions(self._views[name].unit, sentences)[broken]).tolist():
+                id = self._block[sentences[position]].subwords.sentence.id
+                error = blame_a_layer(id, name, str(rows.dtype), largest_values(states, position))
+                if self._stops:
+                    raise error
+                self.failures.setdefault(sentences[position], str(error))
+
+    def _positions(self, unit: str, sentences: Sequence[int]) -> IntArray:
+        """For each row, the place of its sentence in ``sentences``."""
+        first = self._first_row[unit]
+        counts = [int(first[index + 1] - first[index]) for index in sentences]
+        return np.repeat(np.arange(len(sentences)), counts)
 
     def _row_numbers(self, unit: str, sentences: Sequence[int]) -> IntArray:
         first = self._first_row[unit]
         return np.concatenate([np.arange(first[index], first[index + 1]) for index in sentences])
-
-    def _not_finite(self, view: str, sentences: Sequence[int], taken: FloatArray, states: SentenceStates) -> NonFiniteError:
-        unit = self._views[view].unit
-        bad_row = int(np.flatnonzero(~np.isfinite(taken).reshape(len(taken), -1).all(axis=1))[0])
-        counts = [int(self._first_row[unit][index + 1] - self._first_row[unit][index]) for index in sentences]
-        position = int(np.searchsorted(np.cumsum(counts), bad_row, side="right"))
-        sentence = self._block[sentences[position]].subwords.sentence
-        start, end = states.sentence_offsets[position].tolist()
-        largest = {
-            layer: float(vectors[start:end].abs().max()) if end > start else float(states.cls[layer][position].abs().max())
-            for layer, vectors in sorted(states.subwords.items())
-        }
-        broken = [layer for layer, value in largest.items() if not np.isfinite(value)]
-        where = f"embedding sentence {sentence.id!r} for view {view!r}"
-        if broken:
-            return NonFiniteError(
-                f"{where}: layer {broken[0]} of the encoder has values that are not finite; it overflows in its precision. "
-                "Set encoder.precision to bfloat16 or float32"
-            )
-        layer = max(largest, key=lambda layer: largest[layer])
-        return NonFiniteError(
-            f"{where}: a value does not fit {taken.dtype} (largest 65504); layer {layer} reaches {largest[layer]:.0f}. "
-            "Set store.dtype to float32, or leave that layer out"
-        )
 
 
 def _first_rows(block: Sequence[WindowedSentence]) -> dict[str, IntArray]:

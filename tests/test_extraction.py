@@ -133,12 +133,11 @@ def test_duplicate_texts_are_sentences_of_their_own(embedder):
     np.testing.assert_allclose(block.views["last"][:2], block.views["last"][2:], atol=1e-6)
 
 
-def test_a_corpus_comes_in_blocks_that_together_hold_every_sentence_in_order(make_embedder, monkeypatch):
+def test_a_corpus_comes_in_blocks_that_together_hold_every_sentence_in_order(make_embedder):
     embedder = make_embedder(batching=Batching(64))
     sentences = sentences_of(*["the quick dog"] * 50, " ".join("a" * 200), "", "b")
     whole = one_block(embedder, sentences)
-    monkeypatch.setattr("embedpipe.extraction._BLOCK_BYTES", 1)
-    blocks = list(embedder.embed(sentences))
+    blocks = list(make_embedder(batching=Batching(64), block_bytes=10_000).embed(sentences))
     assert len(blocks) > 2
     assert [sentence.id for block in blocks for sentence in block.sentences] == [sentence.id for sentence in sentences]
     np.testing.assert_allclose(np.concatenate([block.views["last"] for block in blocks]), whole.views["last"], atol=1e-5)
@@ -215,3 +214,68 @@ def test_the_store_is_told_what_each_view_holds(make_embedder):
 def test_a_pooling_that_is_not_for_the_unit_is_refused(unit, pooling, message):
     with pytest.raises(ValueError, match=message):
         View(Layer(0), unit, pooling)
+
+
+@pytest.mark.parametrize("context", [SentenceContext(), DocumentContext()])
+@pytest.mark.parametrize(("start", "stop"), [(0, 3), (2, 5), (4, None), (6, 7), (7, None)])
+def test_a_part_of_a_corpus_has_the_same_vectors_as_in_the_whole(context, start, stop, make_embedder):
+    embedder = make_embedder("roberta", {"last": View(NAMED["last"], "sentence")}, context=context)
+    first = sentences_of("the dog", "a fox", "", "She went .", "a b c")
+    corpus = [*first, *(Sentence.from_words(f"e{i}", "e", ["the", "bank"] * i) for i in range(3))]
+    whole = one_block(embedder, corpus)
+    part = next(embedder.embed(corpus, start=start, stop=stop))
+    assert [sentence.id for sentence in part.sentences] == [sentence.id for sentence in corpus[start:stop]]
+    np.testing.assert_allclose(part.views["last"], whole.views["last"][start:stop], atol=1e-5)
+
+
+def refuse(monkeypatch, embedder, refuses):
+    """Let the encoder refuse batches as a device without enough memory would."""
+    encode, asked = embedder.encoder.encode, []
+
+    def encode_some(batch, layers):
+        asked.append(batch.input_ids.shape)
+        if refuses(batch.input_ids):
+            raise EncoderError("out of memory")
+        return encode(batch, layers)
+
+    monkeypatch.setattr(embedder.encoder, "encode", encode_some)
+    return asked
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved_until_it_does(embedder, monkeypatch):
+    sentences = sentences_of("the dog", "a fox", "a b", "She went", " ".join("a" * 200))
+    whole = one_block(embedder, sentences)
+    asked = refuse(monkeypatch, embedder, lambda ids: len(ids) > 2)
+    halved = one_block(embedder, sentences)
+    assert max(rows for rows, _ in asked) > 2
+    for view in LAST:
+        np.testing.assert_allclose(halved.views[view], whole.views[view], atol=1e-5)
+
+
+def test_a_sentence_that_the_encoder_cannot_take_stops_the_run_and_is_named(embedder, monkeypatch):
+    refuse(monkeypatch, embedder, lambda ids: ids.shape[1] > 20)
+    with pytest.raises(EncoderError, match="embedding sentence '1': out of memory"):
+        one_block(embedder, sentences_of("the dog", " ".join("a" * 60), "a fox"))
+
+
+def test_a_sentence_that_fails_can_be_recorded_instead(make_embedder, monkeypatch):
+    embedder = make_embedder(on_error="record")
+    sentences = sentences_of("the dog", " ".join("a" * 300), "a fox")
+    whole = one_block(embedder, sentences)
+    refuse(monkeypatch, embedder, lambda ids: ids.shape[1] > 20)
+    block = one_block(embedder, sentences)
+    assert block.failures == {"1": "embedding sentence '1': out of memory"}
+    assert [bool(flags & SentenceFlag.FAILED) for flags in block.sentence_flags] == [False, True, False]
+    assert not block.views["last"][2:302].any() and not block.views["cls"][1].any()
+    np.testing.assert_allclose(block.views["last"][302:], whole.views["last"][302:], atol=1e-5)
+
+
+def test_a_sentence_whose_vectors_are_not_finite_can_be_recorded_instead(make_embedder):
+    embedder = make_embedder(on_error="record")
+    (known,) = embedder.tokenizer.tokenize(sentences_of("the"))
+    with torch.no_grad():
+        embedder.encoder._model.embeddings.word_embeddings.weight[known.subword_ids[0]] = float("nan")
+    block = one_block(embedder, sentences_of("a dog", "the dog", "a fox"))
+    assert list(block.failures) == ["1"] and "layer 4 of the encoder has values that are not finite" in block.failures["1"]
+    assert block.views["last"].any(axis=1).tolist() == [True, True, False, False, True, True]
+    assert np.isfinite(block.views["cls"]).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -15,7 +17,7 @@ from embedpipe.cli.options import ext_var_option, include_package_option, overri
 @overrides_option
 @ext_var_option
 @include_package_option
-@click.option("--restart", is_flag=True, help="Replace a store that is there.")
+@click.option("--restart", is_flag=True, help="Start over, and replace what is there.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")
 def extract_command(
     config: Path,
@@ -30,7 +32,7 @@ def extract_command(
     from embedpipe.api import extract
     from embedpipe.cli.progress import ProgressLine
 
-    with ProgressLine(quiet=quiet) as line:
+    with ProgressLine(quiet=quiet) as line, _saying_how_to_go_on():
         store = extract(
             config,
             output,
@@ -49,3 +51,15 @@ def extract_command(
     for warning in store.provenance["corpus_warnings"]:
         places = ", ".join(warning["places"]) + (", ..." if warning["count"] > len(warning["places"]) else "")
         click.echo(f"  warning, {warning['count']:,} times: {warning['message']} ({places})")
+
+
+@contextlib.contextmanager
+def _saying_how_to_go_on() -> Iterator[None]:
+    """Ctrl-C and SIGTERM come as exceptions that are no errors."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        click.echo("\nWhat is sealed is kept; the same command goes on from there.", err=True)
+        raise

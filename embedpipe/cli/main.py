@@ -1,11 +1,13 @@
 """``embedpipe``: the group of commands, exit statuses, and errors without tracebacks.
 
-Exit status: 0 done, 1 failed, 2 bad usage or config, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 bad usage or config, 130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 import click
 
@@ -13,6 +15,8 @@ from embedpipe import __version__
 from embedpipe.cli.components import components_command
 from embedpipe.cli.extract import extract_command
 from embedpipe.cli.info import info_command
+from embedpipe.cli.plan import plan_command
+from embedpipe.cli.verify import verify_command
 from embedpipe.errors import ConfigError, EmbedpipeError
 
 
@@ -22,24 +26,41 @@ def commands() -> None:
     """Frozen-model features, every layer, aligned to your words, in one HDF5 store."""
 
 
+commands.add_command(plan_command)
 commands.add_command(extract_command)
 commands.add_command(info_command)
+commands.add_command(verify_command)
 commands.add_command(components_command)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
 
 
 def main() -> None:
     """Run the command line; a user's mistake is a message, never a traceback."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         commands(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("embedpipe: interrupted; the unfinished store is removed. The same command starts over.", err=True)
-        sys.exit(130)
+        _stop("interrupted", 130)
+    except _Terminated:
+        _stop("terminated", 143)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except EmbedpipeError as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _stop(how: str, status: int) -> None:
+    click.echo(f"embedpipe: {how}", err=True)
+    sys.exit(status)

@@ -16,10 +16,14 @@ _FORMAT = "{percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}"
 
 
 class ProgressLine:
-    """Shows the part of the corpus that is done, the rate, and the time left, both reckoned from the first batch on."""
+    """Shows the part of the corpus that is done, the rate, and the time left, both reckoned from the first batch on.
 
-    def __init__(self, *, quiet: bool) -> None:
+    :param done: What has become of the sentences that are counted.
+    """
+
+    def __init__(self, *, quiet: bool, done: str = "stored") -> None:
         self.was_used = False
+        self._done = done
         self._hidden = quiet or not sys.stderr.isatty()
         self._bar: tqdm[NoReturn] | None = None
         self._started = 0.0
@@ -37,7 +41,7 @@ class ProgressLine:
         bar = self._bar
         bar.total = max(progress.size_bytes, progress.done_bytes)
         rate = progress.num_subwords / max(time.monotonic() - self._started, 1e-3)
-        bar.set_postfix_str(f"{progress.num_sentences:,} sentences stored, {rate:,.0f} subwords/s", refresh=False)
+        bar.set_postfix_str(f"{progress.num_sentences:,} sentences {self._done}, {rate:,.0f} subwords/s", refresh=False)
         bar.update(progress.done_bytes - bar.n)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

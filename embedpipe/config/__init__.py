@@ -12,7 +12,7 @@ the stages' frozen dataclasses; the schema is made of their annotations, and the
 
 from embedpipe.config.components import ComponentInfo, FieldInfo, components
 from embedpipe.config.describe import resolved
-from embedpipe.config.fingerprint import fingerprint, sha256_of
+from embedpipe.config.fingerprint import determining, fingerprint, sha256_of
 from embedpipe.config.load import evaluate
 from embedpipe.config.loaded import LoadedConfig, load_config
 from embedpipe.config.plugins import load_plugins
@@ -26,6 +26,7 @@ __all__ = [
     "LoadedConfig",
     "components",
     "evaluate",
+    "determining",
     "fingerprint",
     "load_config",
     "load_plugins",

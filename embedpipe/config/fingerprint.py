@@ -9,8 +9,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_WITHOUT_EFFECT = {"store": "path", "encoder": "device"}
-"""Where the vectors go, and where they are computed, does not change them."""
+WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {"store": ("path", "single_file"), "encoder": ("device",)}
+"""Where the vectors go and where they are computed does not change them; these may change before a run is resumed."""
+
+
+def determining(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a config that determines the bytes of the vectors.
+
+    :param resolved: The config with every default written out: :attr:`LoadedConfig.resolved`.
+    """
+    kept = {
+        part: {key: value for key, value in content.items() if key not in WITHOUT_EFFECT.get(part, ())}
+        if isinstance(content, Mapping)
+        else content
+        for part, content in resolved.items()
+    }
+    if "path" in (corpus := kept.get("corpus") or {}):
+        paths = corpus["path"] if isinstance(corpus["path"], list) else [corpus["path"]]
+        kept["corpus"] = corpus | {"path": [Path(path).name for path in paths]}  # names may be part of ids, folders are not
+    return kept
 
 
 def fingerprint(resolved: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
@@ -20,11 +37,9 @@ def fingerprint(resolved: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
     :param inputs: By name, the sha256 of each file that is read: the corpus's, the model's.
     :returns: A sha256 in hexadecimal.
     """
-    config = {part: dict(content) for part, content in resolved.items()}
-    for part, key in _WITHOUT_EFFECT.items():
-        config.get(part, {}).pop(key, None)
-    content = json.dumps({"config": config, "inputs": dict(inputs)}, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(content.encode()).hexdigest()
+    content = {"config": determining(resolved), "inputs": dict(inputs)}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

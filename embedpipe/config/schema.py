@@ -34,6 +34,7 @@ SECTIONS: dict[str, tuple[Any, bool]] = {
     "views": (Annotated[Mapping[str, View], MinLen(1)], True),
     "batching": (Batching, False),
     "store": (StoreSettings, False),
+    "on_error": (Literal["stop", "record"], False),
 }
 """The keys of a config: the annotation of each, and whether it is required."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from embedpipe.downstream.kind import kind_of_features, require_same_kind
 from embedpipe.downstream.rows import row_numbers
 from embedpipe.downstream.selection import Selection, select
 from embedpipe.errors import FeaturesError
@@ -49,12 +50,14 @@ class StoreFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.layers = layers
 
     def fit(self, X: Any, y: Any = None) -> StoreFeatures:
-        """Check that the store has the view and the rows; nothing is learned.
+        """Check that the store has the view and the rows, and keep what kind of features they are; nothing is learned.
 
         :raises FeaturesError: If it does not.
         """
         with self._open() as store:
-            row_numbers(X, store, self._select(store).view)
+            selection = self._select(store)
+            row_numbers(X, store, selection.view)
+            self.features_kind_ = kind_of_features(store.provenance, selection)
         self.n_features_in_ = 1
         return self
 
@@ -62,10 +65,13 @@ class StoreFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Look the vectors up.
 
         :returns: *Shape:* ``(num_rows, vector_size)``, float32.
-        :raises FeaturesError: If the store does not have the view, the layers or the rows.
+        :raises FeaturesError: If the store does not have the view, the layers or the rows; or if these are another kind of
+            features than those that it was fitted on, of another encoder for instance.
         """
         with self._open() as store:
             selection = self._select(store)
+            if hasattr(self, "features_kind_"):
+                require_same_kind(str(store.path), self.features_kind_, kind_of_features(store.provenance, selection))
             rows = row_numbers(X, store, selection.view)
             matrix = store.matrix(selection.view)
             vectors = np.empty((len(rows), selection.vector_size), np.float32)

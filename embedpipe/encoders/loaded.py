@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 
 from embedpipe.encoders.capture import LayerCapture
 from embedpipe.encoders.device import Precision, choose_device, choose_dtype
+from embedpipe.encoders.outline import longest_window
 from embedpipe.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -62,24 +63,21 @@ class LoadedTransformer:
 
     @property
     def max_window(self) -> int | None:
-        limit = getattr(self._config, "max_position_embeddings", None)
-        for name, table in self._model.named_modules():
-            # RoBERTa and MPNet start counting behind the padding index, so their table has rows that no position uses.
-            if isinstance(table, nn.Embedding) and "position" in name and table.num_embeddings == limit:
-                return int(limit) - (0 if table.padding_idx is None else table.padding_idx + 1)
-        return None if limit is None else int(limit)
+        return longest_window(self._model, self._config)
 
     def encode(self, batch: Batch, layers: Iterable[int]) -> HiddenStates:
         inputs = {"input_ids": batch.input_ids.to(self._device), "attention_mask": batch.attention_mask.to(self._device)}
         try:
             with torch.inference_mode():
                 return self._capture.run(layers, **inputs)
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, IndexError) as error:
+            out_of_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
             rows, length = batch.input_ids.shape
-            raise EncoderError(
-                f"encoding a batch of {rows} windows of {length} subwords: out of memory on {self._device}; "
-                "lower batching.budget_subwords"
-            ) from error
+            reason = "out of memory; lower batching.budget_subwords" if out_of_memory else _first_line(error)
+            windows = "a window" if rows == 1 else f"{rows} windows"
+            raise EncoderError(f"encoding {windows} of {length} subwords on {self._device}: {reason}") from error
 
 
 def _load_model(files: ModelFiles, dtype: torch.dtype, *, allow_pickle: bool) -> nn.Module:

@@ -9,6 +9,7 @@ from embedpipe.encoders.model_files import EMBEDDED, ModelFiles, find_model
 
 if TYPE_CHECKING:
     from embedpipe.encoders.loaded import LoadedTransformer
+    from embedpipe.encoders.outline import EncoderOutline
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,15 @@ class Transformer:
         :raises EncoderError: If they are not there.
         """
         return find_model(self.model, self.revision, allow_pickle=self.allow_pickle)
+
+    def outline(self, files: ModelFiles) -> EncoderOutline:
+        """Its shape, without the weights; an encoder type that has no such method is loaded where its shape is asked for.
+
+        :raises EncoderError: If the config is not one of transformers.
+        """
+        from embedpipe.encoders.outline import outline
+
+        return outline(files)
 
     def load(self, files: ModelFiles) -> LoadedTransformer:
         """Load the weights.

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedpipe.config import fingerprint, sha256_of
 from embedpipe.dataflow import ReadLog
+from embedpipe.engines.disk import require_space
+from embedpipe.engines.estimate import estimate_bytes
+from embedpipe.engines.identity import Identity
 from embedpipe.engines.provenance import describe_run
 from embedpipe.errors import ConfigError, DamagedStoreError, NotAStoreError, StoreError
 from embedpipe.extraction import extract
-from embedpipe.store import StoreWriter, open_store
+from embedpipe.store import StorePlace, StoreWriter, open_store
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
-    from embedpipe.extraction import Progress
+    from embedpipe.extraction import Embedder, Progress
 
 
 class LocalEngine:
@@ -31,37 +33,44 @@ class LocalEngine:
         restart: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        job = config.job
         started = time.time()
-        model_files = job.encoder.find().all
-        inputs = {
-            "model": {file.name: sha256_of(file) for file in model_files},
-            "corpus": {str(file): sha256_of(file) for file in job.corpus.files},
-        }
-        identity = fingerprint(
-            config.resolved, {f"{role}/{name}": sha for role in inputs for name, sha in inputs[role].items()}
-        )
+        identity = Identity.of(config)
         if not restart and _is_done(Path(path), identity):
+            StorePlace(Path(path)).clear_up()
             return
-        try:
-            embedder = job.load()
-        except ConfigError as error:
-            raise ConfigError(config.source, error.mistakes) from error
-        log = ReadLog()
-        encoding_started = time.time()
-        with StoreWriter(path, embedder.view_infos, overwrite=restart) as writer:
-            done = extract(job.corpus.sentences(log), embedder, writer, log, on_progress or (lambda progress: None))
+        embedder = _load(config)
+        settings = config.job.store
+        with StoreWriter(
+            path, embedder.view_infos, identity=identity.as_json, single_file=settings.single_file, restart=restart
+        ) as writer:
+            log, encoding_started = ReadLog(), time.time()
+            kept = writer.shards
+            needed = estimate_bytes(config.job.corpus, embedder) - sum(shard.size_bytes for shard in kept)
+            require_space(path, max(0, needed))
+            for start, stop in writer.gaps():
+                log = ReadLog()
+                sentences = config.job.corpus.sentences(log)
+                extract(sentences, embedder, writer, log, on_progress or (lambda progress: None), start=start, stop=stop)
             times = {"started": started, "encoding_started": encoding_started, "ended": time.time()}
-            provenance = {"config": config.resolved, "fingerprint": identity, "inputs": inputs}
-            writer.finish(provenance | describe_run(embedder, log, done, times))
+            writer.finish(
+                {
+                    "config": config.resolved,
+                    "fingerprint": identity.fingerprint,
+                    "inputs": identity.inputs,
+                    "failures": writer.failures,
+                }
+                | describe_run(embedder, log, writer.shards, times, kept=kept)
+            )
 
 
-def _without_folders(inputs: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Where a file is does not matter, only its place in the order and what is in it."""
-    return {f"{role}/{number}": sha for role, files in inputs.items() for number, sha in enumerate(files.values())}
+def _load(config: LoadedConfig) -> Embedder:
+    try:
+        return config.job.load()
+    except ConfigError as error:
+        raise ConfigError(config.source, error.mistakes) from error
 
 
-def _is_done(path: Path, identity: str) -> bool:
+def _is_done(path: Path, identity: Identity) -> bool:
     """Whether the store at a path is the one that would be made.
 
     :raises StoreError: If it is another one.
@@ -70,13 +79,16 @@ def _is_done(path: Path, identity: str) -> bool:
         return False
     try:
         with open_store(path) as store:
-            if store.provenance.get("fingerprint") == identity:
-                return True
+            made_from = store.provenance
     except NotAStoreError:
         return False  # the writer refuses to replace it, and says so
     except DamagedStoreError as error:
         raise StoreError(f"writing {path}: a damaged store is there ({error}); replace it with --restart") from error
+    if made_from.get("fingerprint") == identity.fingerprint:
+        return True
+    changes = identity.changes_since(made_from)
     raise StoreError(
-        f"writing {path}: a store of another config, corpus or model is there; "
-        "give another --output, or replace it with --restart"
+        f"writing {path}: a finished store is there that was made otherwise:\n"
+        + "\n".join(f"  {change}" for change in changes)
+        + "\nGive another --output, or replace it with --restart"
     )

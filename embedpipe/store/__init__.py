@@ -1,9 +1,24 @@
-"""The store: one HDF5 file of vectors, aligned to words, with text, ids, labels and provenance. FORMAT.md describes it."""
+"""The store: vectors in HDF5, aligned to words, with text, ids, labels and provenance. FORMAT.md describes it."""
 
+from embedpipe.store.finding import Finding
+from embedpipe.store.manifest import ShardRecord
 from embedpipe.store.matrix import ViewMatrix
+from embedpipe.store.place import StorePlace
 from embedpipe.store.reader import Store, open_store
 from embedpipe.store.sentence import StoredSentence
 from embedpipe.store.settings import StoreSettings
+from embedpipe.store.verify import verify
 from embedpipe.store.writer import StoreWriter
 
-__all__ = ["Store", "StoreSettings", "StoreWriter", "StoredSentence", "ViewMatrix", "open_store"]
+__all__ = [
+    "Finding",
+    "ShardRecord",
+    "Store",
+    "StorePlace",
+    "StoreSettings",
+    "StoreWriter",
+    "StoredSentence",
+    "ViewMatrix",
+    "open_store",
+    "verify",
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,23 +26,19 @@ if TYPE_CHECKING:
     from embedpipe.store.sealed import SealedFile
 
 
-class StoredColumn:
-    """The rows of one dataset.
+class Column(ABC):
+    """Rows on the disk.
 
-    :param dataset: An open dataset that has been checked.
-    :param file: The file that it is in.
+    :param path: Of the store, for errors.
+    :param name: Of the dataset.
     """
 
-    def __init__(self, dataset: h5py.Dataset, file: SealedFile) -> None:
-        self._dataset = dataset
-        self._file = file
-        self._name = str(dataset.name).lstrip("/")
-        self.shape: tuple[int, ...] = dataset.shape
-        self.dtype: np.dtype[Any] = dataset.dtype
-        self._row_bytes = self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
-        self._places: IntArray | None = None
-        self._chunk_rows = 0
-        self._map: np.ndarray[Any, Any] | None = None
+    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._path = path
+        self._name = name
+        self.shape = shape
+        self.dtype = dtype
+        self._row_bytes = dtype.itemsize * int(np.prod(shape[1:], dtype=np.int64))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -52,13 +49,16 @@ class StoredColumn:
         :raises StoreError: If the store is closed or damaged.
         """
         if not 0 <= start <= stop <= len(self):
-            raise self._damaged(f"rows {start} to {stop} are asked of it, and it has {len(self)}")
+            raise self.damaged(f"rows {start} to {stop} are asked of it, and it has {len(self)}")
+        self._prepare(start, stop)
         out = np.empty((stop - start, *self.shape[1:]), self.dtype)
         self._read_into(out, start)
         return out
 
     def take(self, rows: IntArray) -> np.ndarray[Any, Any]:
         """Read rows in ascending order without repeats; neighbours are read at once."""
+        if len(rows):
+            self._prepare(int(rows[0]), int(rows[0]) + 1)
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         breaks = np.flatnonzero(np.diff(rows) != 1) + 1
         begins = [0, *breaks.tolist()]
@@ -66,6 +66,38 @@ class StoredColumn:
             if end > begin:
                 self._read_into(out[begin:end], int(rows[begin]))
         return out
+
+    def mapped(self) -> np.ndarray[Any, Any]:
+        """The whole column, memory-mapped where it lies in one piece."""
+        return self.read(0, len(self))
+
+    def _prepare(self, start: int, stop: int) -> None:
+        """Called before memory is taken for rows; most columns are known to be as long as they claim."""
+        return
+
+    @abstractmethod
+    def _read_into(self, out: np.ndarray[Any, Any], start: int) -> None:
+        """Read as many rows as ``out`` has, from ``start`` on."""
+
+    def damaged(self, what: str) -> DamagedStoreError:
+        """An error that names the store and the column."""
+        return DamagedStoreError(f"the store {self._path} is damaged: {self._name}: {what}. Extract it again.")
+
+
+class StoredColumn(Column):
+    """The rows of one dataset.
+
+    :param dataset: An open dataset that has been checked.
+    :param file: The file that it is in.
+    """
+
+    def __init__(self, dataset: h5py.Dataset, file: SealedFile) -> None:
+        super().__init__(file.path, str(dataset.name).lstrip("/"), dataset.shape, dataset.dtype)
+        self._dataset = dataset
+        self._file = file
+        self._places: IntArray | None = None
+        self._chunk_rows = 0
+        self._map: np.ndarray[Any, Any] | None = None
 
     def mapped(self) -> np.ndarray[Any, Any]:
         """The whole column, memory-mapped where it lies in one piece."""
@@ -87,21 +119,15 @@ class StoredColumn:
             with damaged(self._file.path, self._name):
                 out[...] = self._dataset[start : start + len(out)]
             return
-        flat = memoryview(out.reshape(-1).view(np.uint8).data)
+        flat = bytes_view(out)
         row, stop = start, start + len(out)
         while row < stop:
             chunk, within = divmod(row, self._chunk_rows)
             end = min(stop, (chunk + 1) * self._chunk_rows)
             piece = flat[(row - start) * self._row_bytes : (end - start) * self._row_bytes]
-            self._read_exactly(descriptor, piece, int(self._places[chunk]) + within * self._row_bytes)
+            if not read_exactly(descriptor, piece, int(self._places[chunk]) + within * self._row_bytes):
+                raise self.damaged("it ends before its last row")
             row = end
-
-    def _read_exactly(self, descriptor: int, buffer: memoryview, offset: int) -> None:
-        while buffer:
-            num_read = os.preadv(descriptor, [buffer], offset)
-            if not num_read:
-                raise self._damaged("it ends before its last row")
-            buffer, offset = buffer[num_read:], offset + num_read
 
     def _locate(self) -> int:
         """Find the chunks in the file, once; a contiguous dataset is one chunk.
@@ -115,14 +141,11 @@ class StoredColumn:
                 self._chunk_rows, self._places = _places(self._dataset)
         return descriptor
 
-    def _damaged(self, what: str) -> DamagedStoreError:
-        return DamagedStoreError(f"the store {self._file.path} is damaged: {self._name}: {what}. Extract it again.")
-
 
 class StoredText:
     """Packed strings: the bytes and the offsets of a text."""
 
-    def __init__(self, data: StoredColumn, offsets: StoredColumn) -> None:
+    def __init__(self, data: Column, offsets: Column) -> None:
         self._data = data
         self._offsets = offsets
 
@@ -136,15 +159,33 @@ class StoredText:
         try:
             return unpack(data, offsets)
         except UnicodeDecodeError:
-            raise self._data._damaged(f"the strings {start} to {stop} are not UTF-8") from None
+            raise self._data.damaged(f"the strings {start} to {stop} are not UTF-8") from None
 
 
-def read_offsets(column: StoredColumn, start: int, stop: int) -> IntArray:
+def read_offsets(column: Column, start: int, stop: int) -> IntArray:
     """Read the offsets of the ranges from ``start`` to ``stop``. *Shape:* ``(stop - start + 1,)``, checked to be ascending."""
     offsets = column.read(start, stop + 1)
     if offsets[0] < 0 or (np.diff(offsets) < 0).any():
-        raise column._damaged(f"the offsets {start} to {stop} are not ascending")
+        raise column.damaged(f"the offsets {start} to {stop} are not ascending")
     return offsets
+
+
+def bytes_view(array: np.ndarray[Any, Any]) -> memoryview:
+    """The bytes of a contiguous array, to read into."""
+    return memoryview(array.reshape(-1).view(np.uint8).data)
+
+
+def read_exactly(descriptor: int, buffer: memoryview, offset: int) -> bool:
+    """Fill ``buffer`` from a file.
+
+    :returns: Whether the file was long enough.
+    """
+    while buffer:
+        num_read = os.preadv(descriptor, [buffer], offset)
+        if not num_read:
+            return False
+        buffer, offset = buffer[num_read:], offset + num_read
+    return True
 
 
 @contextmanager

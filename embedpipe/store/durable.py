@@ -1,108 +1,112 @@
-"""A file that is at its final path only when it is whole.
+"""What must reach the disk, and in which order. Every write, rename and fsync of a store goes through here.
 
-The bytes go to a hidden file next to it, ``.features.h5.partial``, under a lock; when they are all there and on the disk the
-file is renamed. A run that is killed leaves at most that hidden file, and the next run for the same path takes it over.
+A file is written under a name that ends in ``.partial``, brought to the disk and renamed, and then its folder is brought to the
+disk: a file at its final name is whole. The order of the steps is what a crash cannot break, so each step announces itself to
+:func:`commit_point`, where the crash tests end the process.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
-import stat
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 from embedpipe.errors import StoreError
-from embedpipe.store.recognize import describe, is_store
+from embedpipe.store.format import PARTIAL
 
-try:
-    import fcntl
-except ImportError:  # Windows: two runs for one path are then not told apart
-    fcntl = None  # type: ignore[assignment]
+COMMIT_POINTS = tuple(
+    f"{when} {step}: {what}"
+    for what, steps in {
+        "shard": ("write", "fsync", "rename", "fsync of folder"),
+        "manifest": ("write", "fsync", "rename", "fsync of folder"),
+        "line": ("write", "fsync"),
+        "store": ("write", "fsync", "rename", "fsync of folder"),
+    }.items()
+    for step in steps
+    for when in ("before", "during", "after")
+    if when != "during" or step == "write"
+)
+"""Every name that :func:`commit_point` is called with; ``line`` is a line of the manifest, ``manifest`` the whole of it."""
+
+_GATHERED_BYTES = 1 << 20
+_FLUSHED_BYTES = 1 << 25
 
 
-def partial_path(path: Path) -> Path:
+def commit_point(name: str) -> None:
+    """Called before and after each step; does nothing. The crash tests put something else here."""
+
+
+def partial_of(path: Path) -> Path:
     """Where the file for ``path`` is written before it is whole."""
-    return path.with_name(f".{path.name}.partial")
+    return path.with_name(path.name + PARTIAL)
 
 
-class PartialFile:
-    """A path to write to, renamed to ``path`` by :meth:`publish` and removed on any other way out of the ``with``.
+def write_file(partial: Path, pieces: Iterable[Any], what: str, *, checksum: bool = False) -> tuple[int, str]:
+    """Write a new file front to back and bring it to the disk; it keeps its name.
 
-    :param path: The final path. Missing folders are made; a symbolic link is followed.
-    :param overwrite: Replace the store that is there. Anything else that is there is never replaced.
-    :raises StoreError: On entering, if the file cannot or must not be written.
+    :param pieces: Contiguous arrays or bytes. They must not change before this returns.
+    :param checksum: Compute the sha256 as well, in a thread beside the writing.
+    :returns: Size in bytes, and the sha256 in hexadecimal (empty without ``checksum``).
     """
+    digest = hashlib.sha256()
+    commit_point(f"before write: {what}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        with ThreadPoolExecutor(1, "sha256") as hashing, ThreadPoolExecutor(1, "flush") as flushing:
+            background = []
+            size = 0
+            for piece in _gathered(pieces):
+                if checksum:
+                    background.append(hashing.submit(digest.update, piece))
+                _write_all(descriptor, piece, what)
+                if (size + len(piece)) // _FLUSHED_BYTES > size // _FLUSHED_BYTES:  # the last fsync then finds little to do
+                    background.append(flushing.submit(os.fsync, descriptor))
+                size += len(piece)
+            commit_point(f"after write: {what}")
+            _fsync(descriptor, what)
+        for future in background:
+            future.result()
+    finally:
+        os.close(descriptor)
+    return size, digest.hexdigest() if checksum else ""
 
-    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        self.path = Path(path)
-        self._target = Path(os.path.realpath(path))
-        self.partial = partial_path(self._target)
-        self._overwrite = overwrite
-        self._lock: int | None = None
 
-    def __enter__(self) -> PartialFile:
-        self._refuse_to_replace()
+def rename(partial: Path, path: Path, what: str) -> None:
+    """Bring a file that is on the disk to its final name, and that to the disk."""
+    commit_point(f"before rename: {what}")
+    partial.replace(path)
+    commit_point(f"after rename: {what}")
+    fsync_folder(path.parent, what)
+
+
+def append_line(path: Path, line: str, what: str = "line") -> None:
+    """Append a line to a file and bring it to the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        commit_point(f"before write: {what}")
+        _write_all(descriptor, memoryview(f"{line}\n".encode()), what)
+        commit_point(f"after write: {what}")
+        _fsync(descriptor, what)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_folder(folder: Path, what: str) -> None:
+    """Bring the names in a folder to the disk; some file systems cannot, and then that comes with their next flush."""
+    commit_point(f"before fsync of folder: {what}")
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _open_locked(self.partial)
-            os.ftruncate(self._lock, 0)  # what a killed run left
-        except BlockingIOError:
-            raise StoreError(
-                f"cannot write the store {self.path}: another process is writing it (it holds {self.partial}). "
-                "Wait for it to end, or choose another path."
-            ) from None
-        except OSError as error:
-            raise write_error(self.path, error) from None
-        return self
-
-    @property
-    def descriptor(self) -> int:
-        """The open file, empty at first."""
-        assert self._lock is not None
-        return self._lock
-
-    def publish(self) -> None:
-        """Bring the bytes to the disk and the file to its final path. The file must be closed by then."""
-        try:
-            os.fsync(self.descriptor)
-            self._refuse_to_replace()  # it may have come meanwhile
-            self.partial.replace(self._target)
-            _fsync_folder(self._target.parent)
-        except OSError as error:
-            raise write_error(self.path, error) from None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._lock is None:
-            return
-        if _is_same_file(self._lock, self.partial):
-            self.partial.unlink()
-        os.close(self._lock)
-        self._lock = None
-
-    def _refuse_to_replace(self) -> None:
-        try:
-            mode = self._target.stat().st_mode
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise write_error(self.path, error) from None
-        if stat.S_ISDIR(mode):
-            raise StoreError(
-                f"cannot write the store {self.path}: it is a folder. Give the path of a file, such as features.h5."
-            )
-        if not is_store(self._target):
-            raise StoreError(
-                f"cannot write the store {self.path}: {describe(self._target)} is already there, and only an embedpipe store "
-                "is ever replaced. Choose another path, or move that file away."
-            )
-        if not self._overwrite:
-            raise StoreError(
-                f"cannot write the store {self.path}: a store is already there. Choose another path with --output, or "
-                "replace it with --restart (in Python: overwrite=True)."
-            )
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    commit_point(f"after fsync of folder: {what}")
 
 
 def write_error(path: Path, error: Exception) -> StoreError:
@@ -112,9 +116,10 @@ def write_error(path: Path, error: Exception) -> StoreError:
     folder = Path(os.path.realpath(path)).parent
     if code in (errno.ENOSPC, errno.EDQUOT):
         with contextlib.suppress(OSError):
+            free = shutil.disk_usage(folder).free
             return StoreError(
-                f"{doing}: the disk is full ({shutil.disk_usage(folder).free:,} bytes are free in {folder}). Nothing is left "
-                "there. Free some space, choose another disk with --output, or store float16."
+                f"{doing}: the disk is full ({free:,} bytes are free in {folder}). What was committed is kept: free some space "
+                "and run the same command again; or choose another disk with --output, or store float16."
             )
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoreError(f"{doing}: the folder {folder} is not writable for you. Choose another path with --output.")
@@ -123,38 +128,31 @@ def write_error(path: Path, error: Exception) -> StoreError:
     return StoreError(f"{doing}: {os.strerror(code) if code else error}.")
 
 
-def _open_locked(path: Path) -> int:
-    """Open ``path`` and lock it, taking over what a killed run left there.
-
-    :raises BlockingIOError: If a running process has it.
-    """
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise
-        except OSError:
-            pass  # a file system without locks
-        if _is_same_file(descriptor, path):  # else its last owner renamed or removed it in between
-            return descriptor
-        os.close(descriptor)
+def _gathered(pieces: Iterable[Any]) -> Iterable[memoryview]:
+    """Bytes of the pieces; small ones are put together, large ones are passed on as they are."""
+    gathered = bytearray()
+    for piece in pieces:
+        data = memoryview(piece).cast("B")
+        if len(gathered) + len(data) < _GATHERED_BYTES:
+            gathered += data
+            continue
+        if gathered:
+            yield memoryview(gathered)
+            gathered = bytearray()
+        yield data
+    if gathered:
+        yield memoryview(gathered)
 
 
-def _is_same_file(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+def _write_all(descriptor: int, data: memoryview, what: str) -> None:
+    half = max(1, len(data) // 2)  # in two parts, so that a crash between them can be tried
+    for part in (data[:half], data[half:]):
+        while part:
+            part = part[os.write(descriptor, part) :]
+        commit_point(f"during write: {what}")
 
 
-def _fsync_folder(folder: Path) -> None:
-    """Bring a rename to the disk; some file systems cannot, and then it comes with their next flush."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _fsync(descriptor: int, what: str) -> None:
+    commit_point(f"before fsync: {what}")
+    os.fsync(descriptor)
+    commit_point(f"after fsync: {what}")

@@ -1,8 +1,9 @@
-"""Every name and type of the store's HDF5 file, once. FORMAT.md next to this file says the same in prose."""
+"""Every name and type of the store's files, once. FORMAT.md next to this file says the same in prose."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
@@ -11,6 +12,13 @@ from embedpipe.dataflow import Unit
 
 FORMAT_NAME: Final = "embedpipe-store"
 FORMAT_VERSION: Final = 1
+
+MANIFEST_NAME: Final = "embedpipe-manifest"
+MANIFEST: Final = "manifest.jsonl"
+LOCK: Final = "lock"
+PARTIAL: Final = ".partial"
+SHARDS_FOLDER: Final = ".shards"  # after the name of the store
+SHARD_NAME: Final = re.compile(r"[0-9]{6,}\.h5")
 
 # Attributes of the root group.
 FORMAT: Final = "format"
@@ -40,6 +48,7 @@ WORD_FLAGS: Final = "words/flags"
 SUBWORD_IDS: Final = "subwords/ids"
 
 PROVENANCE: Final = "provenance"
+SHARDS: Final = "shards"
 VIEWS: Final = "views"
 LABELS: Final = "labels"
 LABEL_CODES: Final = "codes"
@@ -53,6 +62,7 @@ COMBINATION: Final = "combination"
 POOLING: Final = "pooling"
 LAYERS: Final = "layers"
 STACKED: Final = "stacked"
+VECTOR_SIZE: Final = "vector_size"
 
 BYTE: Final = "|u1"
 OFFSET: Final = "<i8"
@@ -69,7 +79,7 @@ class ColumnLayout:
     row_shape: tuple[int, ...] = ()
     is_offsets: bool = False
 
-    def shape(self, counts: dict[Count, int]) -> tuple[int, ...]:
+    def shape(self, counts: Mapping[Count, int]) -> tuple[int, ...]:
         """Shape of the whole column; offsets have one row more than there are ranges."""
         return (counts[self.count] + self.is_offsets, *self.row_shape)
 
@@ -103,6 +113,18 @@ def bytes_of(text: str) -> str:
 def offsets_of(text: str) -> str:
     """Name of the dataset with the offsets of a packed text."""
     return f"{text}_offsets"
+
+
+IN_SHARDS: Final[dict[str, Count | None]] = {
+    bytes_of(SENTENCE_TEXT): None,  # as many bytes as the offsets say
+    SENTENCE_FLAGS: "num_sentences",
+    SPACE_AFTER: "num_sentences",
+    WORD_SPANS: "num_words",
+    WORD_SUBWORDS: "num_words",
+    WORD_FLAGS: "num_words",
+    SUBWORD_IDS: "num_subwords",
+}
+"""What a master leaves in its shards, beside the views: columns whose rows are the same wherever their shard lies."""
 
 
 def link_name(name: str) -> str:

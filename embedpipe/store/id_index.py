@@ -40,10 +40,9 @@ class GrowingIdIndex:
     def __init__(self, id_at: Callable[[int], str]) -> None:
         self._id_at = id_at
         self._runs: list[tuple[HashArray, IntArray]] = []
-        self._num_ids = 0
 
-    def check(self, ids: Sequence[str]) -> HashArray:
-        """Check that the next ids are new.
+    def check(self, ids: Sequence[str], start: int) -> HashArray:
+        """Check that the ids of the sentences from ``start`` on are new.
 
         :returns: Their hashes, for :meth:`add`.
         :raises StoreError: If one of them was added before, or is there twice.
@@ -51,26 +50,25 @@ class GrowingIdIndex:
         first_seen = {id: index for index, id in reversed(list(enumerate(ids)))}
         if len(first_seen) < len(ids):
             index, id = next((index, id) for index, id in enumerate(ids) if first_seen[id] != index)
-            raise _duplicate(id, self._num_ids + first_seen[id], self._num_ids + index)
+            raise _duplicate(id, start + first_seen[id], start + index)
         hashes = hash_ids(ids)
         for known, order in self._runs:
             starts, ends = np.searchsorted(known, hashes, "left"), np.searchsorted(known, hashes, "right")
             for index in np.flatnonzero(ends > starts).tolist():  # different ids may, very rarely, have one hash
                 for earlier in order[starts[index] : ends[index]].tolist():
                     if self._id_at(earlier) == ids[index]:
-                        raise _duplicate(ids[index], earlier, self._num_ids + index)
+                        raise _duplicate(ids[index], earlier, start + index)
         return hashes
 
-    def add(self, hashes: HashArray) -> None:
-        """Add checked ids, in the order of their sentences."""
-        numbers = np.arange(self._num_ids, self._num_ids + len(hashes), dtype=np.int64)
-        self._num_ids += len(hashes)
+    def add(self, hashes: HashArray, start: int) -> None:
+        """Add the checked ids of the sentences from ``start`` on."""
+        numbers = np.arange(start, start + len(hashes), dtype=np.int64)
         run = _sorted(hashes, numbers)
         while self._runs and len(self._runs[-1][0]) < 2 * len(run[0]):
             run = _merge(self._runs.pop(), run)
         self._runs.append(run)
 
-    def finish(self) -> tuple[HashArray, IntArray]:
+    def sorted(self) -> tuple[HashArray, IntArray]:
         """The hashes in ascending order, and the sentence of each; both of *shape* ``(num_ids,)``."""
         run = _sorted(np.empty(0, "<u8"), np.empty(0, np.int64))
         for earlier in reversed(self._runs):
@@ -94,7 +92,7 @@ def find_ids(file: SealedFile, ids: Sequence[str]) -> IntArray:
 
 
 def _sorted(hashes: HashArray, numbers: IntArray) -> tuple[HashArray, IntArray]:
-    order = np.argsort(hashes, kind="stable")
+    order = np.lexsort((numbers, hashes)) if len(hashes) > 1 else np.arange(len(hashes))
     return hashes[order], numbers[order]
 
 

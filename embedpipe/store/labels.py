@@ -1,67 +1,16 @@
-"""Labels under construction: small integers into a vocabulary that grows in the order in which labels are first seen."""
+"""Labels of a block: small integers into a vocabulary in the order in which its values are first seen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import h5py
-import numpy as np
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from embedpipe.dataflow import Sentence, Unit
 from embedpipe.errors import StoreError
-from embedpipe.store.attributes import write_string
-from embedpipe.store.column import GrowingColumn, GrowingText
-from embedpipe.store.format import CODE, LABEL_CODES, LABELS, NO_LABEL, POSITION, UNIT, VOCABULARY, link_name
+from embedpipe.store.format import NO_LABEL
 
 
-class GrowingLabels:
-    """All labels of the sentences. Which there are, and of which unit, is settled as they are first seen."""
-
-    def __init__(self, file: h5py.File) -> None:
-        self._file = file
-        self._fields: dict[str, _LabelField] = {}
-        self._num_sentences = 0
-        self._num_words = 0
-
-    def check(self, sentences: Sequence[Sentence]) -> None:
-        """Check that every label has the unit that it had before, and as many values as there are words.
-
-        :raises StoreError: Names the sentence and the label.
-        """
-        units: dict[str, Unit] = {name: field.unit for name, field in self._fields.items()}
-        for sentence in sentences:
-            for name, value in sentence.labels.items():
-                unit = _unit_of(value)
-                if units.setdefault(name, unit) != unit:
-                    raise _mistake(sentence, name, f"is one a {unit} here and was one a {units[name]} before")
-                if unit == "word" and len(value) != len(sentence.spans or ()):
-                    raise _mistake(sentence, name, f"has {len(value)} values for {len(sentence.spans or ())} words")
-                if not name:
-                    raise _mistake(sentence, name, "has an empty name")
-
-    def append(self, sentences: Sequence[Sentence]) -> None:
-        """Add the labels of the next sentences; where a sentence lacks a label, it gets none."""
-        for sentence in sentences:
-            for name, value in sentence.labels.items():
-                if name not in self._fields:
-                    self._start(name, _unit_of(value))
-        for name, field in self._fields.items():
-            field.append([sentence.labels.get(name) for sentence in sentences], [len(s.spans or ()) for s in sentences])
-        self._num_sentences += len(sentences)
-        self._num_words += sum(len(sentence.spans or ()) for sentence in sentences)
-
-    def finish(self) -> None:
-        """Write the vocabularies and what is still gathered."""
-        self._file.require_group(LABELS)
-        for position, field in enumerate(self._fields.values()):
-            field.finish(position)
-
-    def _start(self, name: str, unit: Unit) -> None:
-        self._fields[name] = field = _LabelField(self._file, f"{LABELS}/{link_name(name)}", unit)
-        field.add_missing(self._num_words if unit == "word" else self._num_sentences)
-
-
-class _Vocabulary(dict[str, int]):
+class Vocabulary(dict[str, int]):
     """Numbers a value when it is first asked for."""
 
     def __missing__(self, value: str) -> int:
@@ -69,43 +18,52 @@ class _Vocabulary(dict[str, int]):
         return code
 
 
-class _LabelField:
-    """One label: its vocabulary, and the code of each row."""
+@dataclass(frozen=True, slots=True)
+class BlockLabel:
+    """One label of a block: the code of each row, and what the codes stand for."""
 
-    def __init__(self, file: h5py.File, path: str, unit: Unit) -> None:
-        self.unit = unit
-        self._file = file
-        self._path = path
-        self._vocabulary = _Vocabulary()
-        self._codes = GrowingColumn(file, f"{path}/{LABEL_CODES}", CODE)
+    unit: Unit
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    codes: list[int] = field(default_factory=list)
 
-    def add_missing(self, num_rows: int) -> None:
-        self._codes.append(np.full(num_rows, NO_LABEL, CODE))
-
-    def append(self, values: Sequence[str | tuple[str, ...] | None], num_words: Sequence[int]) -> None:
-        vocabulary = self._vocabulary
-        codes: list[int] = []
-        for value, count in zip(values, num_words, strict=True):
-            if value is None:
-                codes.extend([NO_LABEL] * (count if self.unit == "word" else 1))
-            elif isinstance(value, str):
-                codes.append(vocabulary[value])
-            else:
-                codes.extend(map(vocabulary.__getitem__, value))
-        self._codes.append(np.array(codes, CODE))
-
-    def finish(self, position: int) -> None:
-        self._codes.finish()
-        vocabulary = GrowingText(self._file, f"{self._path}/{VOCABULARY}")
-        vocabulary.append(list(self._vocabulary))
-        vocabulary.finish()
-        group = self._file[self._path]
-        write_string(group, UNIT, self.unit)
-        group.attrs[POSITION] = position
+    def append(self, value: str | tuple[str, ...] | None, num_words: int) -> None:
+        """Add what a sentence has of it."""
+        if value is None:
+            self.codes.extend([NO_LABEL] * (num_words if self.unit == "word" else 1))
+        elif isinstance(value, str):
+            self.codes.append(self.vocabulary[value])
+        else:
+            self.codes.extend(map(self.vocabulary.__getitem__, value))
 
 
-def _unit_of(value: str | tuple[str, ...]) -> Unit:
-    return "sentence" if isinstance(value, str) else "word"
+def check_labels(sentences: Sequence[Sentence], known: Mapping[str, Unit]) -> dict[str, Unit]:
+    """Check that every label has the unit that it has elsewhere, and as many values as there are words.
+
+    :param known: Units of the labels of the store.
+    :returns: Units of the labels of these sentences, in the order in which they are first seen.
+    :raises StoreError: Names the sentence and the label.
+    """
+    units: dict[str, Unit] = {}
+    for sentence in sentences:
+        for name, value in sentence.labels.items():
+            unit: Unit = "sentence" if isinstance(value, str) else "word"
+            expected = known.get(name, units.setdefault(name, unit))
+            if unit != expected:
+                raise _mistake(sentence, name, f"is one a {unit} here and was one a {expected} before")
+            if unit == "word" and len(value) != len(sentence.spans or ()):
+                raise _mistake(sentence, name, f"has {len(value)} values for {len(sentence.spans or ())} words")
+            if not name:
+                raise _mistake(sentence, name, "has an empty name")
+    return units
+
+
+def block_labels(sentences: Sequence[Sentence], units: Mapping[str, Unit]) -> dict[str, BlockLabel]:
+    """The labels of a block, whose units were checked; where a sentence lacks a label, it gets none."""
+    labels = {name: BlockLabel(unit) for name, unit in units.items()}
+    for sentence in sentences:
+        for name, label in labels.items():
+            label.append(sentence.labels.get(name), len(sentence.spans or ()))
+    return labels
 
 
 def _mistake(sentence: Sentence, name: str, what: str) -> StoreError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,12 +13,13 @@ from typing import TYPE_CHECKING, Any, overload
 from embedpipe.dataflow import ViewInfo
 from embedpipe.errors import FeaturesError
 from embedpipe.store import format as names
-from embedpipe.store.columns import damaged, read_offsets
+from embedpipe.store.columns import read_offsets
 from embedpipe.store.id_index import find_ids
+from embedpipe.store.manifest import ShardRecord
 from embedpipe.store.matrix import ViewMatrix
-from embedpipe.store.sealed import SealedFile
 from embedpipe.store.sentence import StoredSentence, read_sentences
 from embedpipe.store.sentence_ids import SENTENCES_A_READ, SentenceIds, within
+from embedpipe.store.store_file import StoreFile
 from embedpipe.store.summary import StoreSummary, summarize
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Store(Sequence[StoredSentence]):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._absolute = self.path.absolute()  # the working directory may change
-        self.file = SealedFile(self.path)
+        self.file = StoreFile(self.path)
+        self._matrices: dict[str, ViewMatrix] = {}
 
     @property
     def format_version(self) -> int:
@@ -83,11 +84,19 @@ class Store(Sequence[StoredSentence]):
         return self.file.structure.counts["num_subwords"]
 
     @property
+    def shards(self) -> tuple[ShardRecord, ...]:
+        """The files that hold the vectors, in the order of their sentences; none where the store is a single file."""
+        return self.file.shards
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the file and its shards."""
+        return self.path.stat().st_size + sum(shard.size_bytes for shard in self.shards)
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """How the store was made."""
-        column = self.file.column(names.PROVENANCE)
-        with damaged(self.path, names.PROVENANCE):
-            return dict(json.loads(column.read(0, len(column)).tobytes()))
+        return self.file.json(names.PROVENANCE)
 
     def __len__(self) -> int:
         return self.file.structure.counts["num_sentences"]
@@ -146,7 +155,7 @@ class Store(Sequence[StoredSentence]):
 
         :param view: Name of a view; or ``"word"``, ``"subword"`` or ``"sentence"`` for any view of that unit.
         """
-        unit = view if view in names.ROWS and view not in self.views else self._view(view).unit
+        unit = view if view in names.ROWS and view not in self.file.structure.views else self._view(view).unit
         index = self.index_of(sentence)
         if unit == "sentence":
             return slice(index, index + 1)
@@ -171,8 +180,10 @@ class Store(Sequence[StoredSentence]):
 
         :raises FeaturesError: If the store has no such view.
         """
-        self._view(view)
-        return ViewMatrix(self, view)
+        if view not in self._matrices:
+            self._view(view)
+            self._matrices[view] = ViewMatrix(self, view)
+        return self._matrices[view]
 
     def summary(self) -> StoreSummary:
         """How many documents, sentences, words, subwords and flags there are, and the labels with their values."""

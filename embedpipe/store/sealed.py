@@ -1,55 +1,92 @@
-"""One sealed file: opened for reading, checked, and its columns by name."""
+"""One file of a store: opened for reading, checked, and its columns by name."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import h5py
+import numpy as np
 
 from embedpipe.errors import DamagedStoreError, FormatVersionError, NotAStoreError, StoreError
 from embedpipe.store import format as names
 from embedpipe.store.attributes import read_integer, read_string
-from embedpipe.store.columns import StoredColumn, StoredText, damaged
-from embedpipe.store.durable import partial_path
+from embedpipe.store.columns import Column, StoredColumn, StoredText, damaged
+from embedpipe.store.manifest import read_manifest, shards_folder
 from embedpipe.store.recognize import HDF5_SIGNATURE, describe, open_hdf5
 from embedpipe.store.structure import check_structure, plain_dataset
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the file the rows of a dataset lie, in one piece."""
+
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
 class SealedFile:
-    """A sealed file of the store, open for reading. Nothing is loaded before it is asked for.
+    """A file of a store that takes nothing from other files, open for reading. Nothing is loaded before it is asked for.
 
     :param path: The file.
     :raises StoreError: If it is not there or not readable; :class:`NotAStoreError`, :class:`FormatVersionError` and
         :class:`DamagedStoreError` where it is there and cannot be used.
     """
 
+    may_have_shards = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._columns: dict[str, StoredColumn] = {}
+        self._columns: dict[str, Column] = {}
         self._vocabularies: dict[str, list[str]] = {}
         self._check_file()
         self._file = self._open()
         try:
             self.format_version = self._check_format()
             with damaged(path, "its structure"):
-                self.structure = check_structure(self._file)
+                self.structure = check_structure(self._file, may_have_shards=self.may_have_shards)
                 self._descriptor: int | None = int(self._file.id.get_vfd_handle())
         except BaseException:
             self._file.close()
             raise
 
-    def column(self, name: str) -> StoredColumn:
+    def column(self, name: str) -> Column:
         """The column at ``name``."""
         if name not in self._columns:
             _ = self.descriptor
             with damaged(self.path, name):
-                self._columns[name] = StoredColumn(plain_dataset(self._file, name), self)
+                self._columns[name] = self._make_column(name)
         return self._columns[name]
+
+    def places(self) -> dict[str, Place]:
+        """Where the rows of every dataset are.
+
+        :raises ValueError: If one does not lie in one piece.
+        """
+        texts = [*names.TEXTS, *(f"{info.group}/{names.VOCABULARY}" for info in self.structure.labels.values())]
+        paths = [
+            *names.COLUMNS,
+            *(part for text in texts for part in (names.bytes_of(text), names.offsets_of(text))),
+            *(f"{info.group}/{names.LABEL_CODES}" for info in self.structure.labels.values()),
+            *(f"{names.VIEWS}/{names.link_name(view)}" for view in self.structure.views),
+        ]
+        return {path: self._place(path) for path in paths}
 
     def text(self, name: str) -> StoredText:
         """The packed text at ``name``."""
         return StoredText(self.column(names.bytes_of(name)), self.column(names.offsets_of(name)))
+
+    def json(self, name: str) -> dict[str, Any]:
+        """The JSON object at ``name``."""
+        column = self.column(name)
+        with damaged(self.path, name):
+            return dict(json.loads(column.read(0, len(column)).tobytes()))
 
     def vocabulary(self, label: str) -> list[str]:
         """The values of a label, in the order in which they were first seen."""
@@ -74,7 +111,19 @@ class SealedFile:
     def close(self) -> None:
         """Close it; nothing can be read any more."""
         self._descriptor = None
+        self._columns.clear()  # a memory-mapped one holds the file open
         self._file.close()
+
+    def _make_column(self, name: str) -> Column:
+        return StoredColumn(plain_dataset(self._file, name), self)
+
+    def _place(self, name: str) -> Place:
+        dataset = plain_dataset(self._file, name)
+        layout = dataset.id.get_create_plist()
+        offset = dataset.id.get_offset() if layout.get_layout() == h5py.h5d.CONTIGUOUS else None
+        if dataset.size and (offset is None or self._file.userblock_size):
+            raise ValueError(f"{name} does not lie in one piece")
+        return Place(offset or 0, dataset.dtype, dataset.shape)
 
     def _check_file(self) -> None:
         path = self.path
@@ -119,6 +168,11 @@ class SealedFile:
 
 
 def _hint(path: Path) -> str:
-    if partial_path(path).exists():
-        return f" A run that has not ended, or was killed, has left {partial_path(path)}: it is not whole. Run extract again."
+    folder = shards_folder(Path(os.path.realpath(path)))
+    with contextlib.suppress(StoreError, OSError):
+        if found := read_manifest(folder):
+            return (
+                f" An unfinished run with {found.num_sentences:,} committed sentences is in {folder}: run the same extract "
+                "command again, and it goes on from there."
+            )
     return ""

@@ -1,11 +1,14 @@
 """Whether an HDF5 file has the structure that FORMAT.md describes, as far as that can be told without reading its rows.
 
 A store may come from anywhere, so only plain datasets of numbers, in this file, are accepted: no links to other files, no
-virtual or external storage, no object types. Nothing in a store is ever unpickled or run.
+virtual or external storage, no object types, no filters that HDF5 would load from elsewhere, no more numbers than can be in a
+file of that size. Nothing in a store is ever unpickled or run. The virtual datasets of a master are not looked into, as HDF5
+could open other files for the mere question of their shape: the table of shards says where their rows are.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,6 +20,13 @@ from embedpipe.dataflow import Unit, ViewInfo
 from embedpipe.store import format as names
 from embedpipe.store.attributes import read_integer, read_string
 from embedpipe.store.format import Count
+from embedpipe.store.table import ShardTable, parse_table
+
+_FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF)
+"""Those that are part of HDF5 or h5py; for any other, HDF5 looks for a library to load."""
+
+_MOST_COMPRESSED = 1100
+"""Deflate makes no file more than 1,032 times as small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +39,46 @@ class LabelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What a store holds: counts, views and labels, in their order."""
+    """What a file of a store holds.
+
+    :param views: In their order.
+    :param labels: In their order.
+    :param in_shards: Datasets whose rows are in the shards.
+    :param table: The shards, where there are any.
+    """
 
     counts: Mapping[Count, int]
     views: Mapping[str, ViewInfo]
     labels: Mapping[str, LabelInfo]
+    in_shards: frozenset[str]
+    table: ShardTable | None
 
 
-def check_structure(file: h5py.File) -> Structure:
-    """Check a store and say what is in it.
+def check_structure(file: h5py.File, *, may_have_shards: bool = True) -> Structure:
+    """Check a file of a store and say what is in it.
 
+    :param may_have_shards: Whether it may be a master.
     :raises ValueError: Names what is missing or wrong.
     """
     counts = {name: _count(file, name) for name in names.COUNTS}
+    table = None
+    if may_have_shards and names.SHARDS in file:
+        _check_bytes(file, names.SHARDS)
+        table = parse_table(plain_dataset(file, names.SHARDS)[...].tobytes(), counts)
+    views_in_file = [f"{names.VIEWS}/{link}" for link in _links(file, names.VIEWS)]
+    may_be_virtual = (*names.IN_SHARDS, *views_in_file) if table else ()
+    in_shards = frozenset(name for name in may_be_virtual if _is_virtual(file, name))
     for name, layout in names.COLUMNS.items():
-        dataset = plain_dataset(file, name)
-        _expect(name, dataset, layout.dtype, layout.shape(counts))
+        if name not in in_shards:
+            _expect(name, plain_dataset(file, name), layout.dtype, layout.shape(counts))
     for name, count in names.TEXTS.items():
-        _check_text(file, name, counts[count])
+        _check_text(file, name, counts[count], has_bytes=names.bytes_of(name) not in in_shards)
     _check_ends(file, names.WORD_OFFSETS, counts["num_words"])
     _check_ends(file, names.SUBWORD_OFFSETS, counts["num_subwords"])
     _check_bytes(file, names.PROVENANCE)
-    views = {names.name_of_link(link): _view(file, f"{names.VIEWS}/{link}", counts) for link in _links(file, names.VIEWS)}
+    views = {names.name_of_link(path.rpartition("/")[2]): _view(file, path, counts, in_shards) for path in views_in_file}
     labels = {names.name_of_link(link): _label(file, f"{names.LABELS}/{link}", counts) for link in _links(file, names.LABELS)}
-    return Structure(counts, views, labels)
+    return Structure(counts, views, labels, in_shards, table)
 
 
 def plain_dataset(file: h5py.File, name: str) -> Any:
@@ -65,7 +91,26 @@ def plain_dataset(file: h5py.File, name: str) -> Any:
         raise ValueError(f"{name} is not a dataset")
     if dataset.is_virtual or dataset.external:
         raise ValueError(f"{name} takes its numbers from another file")
+    _check_storage(name, dataset, file.id.get_filesize())
     return dataset
+
+
+def _check_storage(name: str, dataset: Any, size_bytes: int) -> None:
+    """Check that reading the dataset loads no plug-in, and that as many numbers as it claims can be in the file."""
+    layout = dataset.id.get_create_plist()
+    filters = [layout.get_filter(index)[0] for index in range(layout.get_nfilters())]
+    if unknown := [number for number in filters if number not in _FILTERS]:
+        raise ValueError(
+            f"{name} is stored with the HDF5 filter {unknown[0]}, which is not one of deflate, shuffle, fletcher32, lzf"
+        )
+    num_bytes = math.prod(dataset.shape or ()) * dataset.dtype.itemsize
+    if num_bytes > size_bytes * (_MOST_COMPRESSED if filters else 1):
+        raise ValueError(f"{name} claims {num_bytes:,} bytes, and the file has {size_bytes:,}")
+
+
+def _is_virtual(file: h5py.File, name: str) -> bool:
+    dataset = _plain(file, name)
+    return isinstance(dataset, h5py.Dataset) and bool(dataset.is_virtual)
 
 
 def _plain(file: h5py.File, name: str) -> Any:
@@ -100,13 +145,13 @@ def _check_bytes(file: h5py.File, name: str) -> int:
     return int(dataset.shape[0])
 
 
-def _check_text(file: h5py.File, name: str, count: int | None) -> None:
-    num_bytes = _check_bytes(file, names.bytes_of(name))
+def _check_text(file: h5py.File, name: str, count: int | None, *, has_bytes: bool = True) -> None:
     offsets = plain_dataset(file, names.offsets_of(name))
     if count is None:
         count = max(0, offsets.size - 1)
     _expect(names.offsets_of(name), offsets, names.OFFSET, (count + 1,))
-    _check_ends(file, names.offsets_of(name), num_bytes)
+    last = _check_bytes(file, names.bytes_of(name)) if has_bytes else max(0, int(offsets[-1]))  # the shards will tell
+    _check_ends(file, names.offsets_of(name), last)
 
 
 def _check_ends(file: h5py.File, name: str, last: int) -> None:
@@ -115,25 +160,26 @@ def _check_ends(file: h5py.File, name: str, last: int) -> None:
         raise ValueError(f"{name} goes from {found[0]} to {found[1]}, expected from 0 to {last}")
 
 
-def _view(file: h5py.File, path: str, counts: dict[Count, int]) -> ViewInfo:
-    dataset = plain_dataset(file, path)
+def _view(file: h5py.File, path: str, counts: Mapping[Count, int], in_shards: frozenset[str]) -> ViewInfo:
+    dataset = _plain(file, path) if path in in_shards else plain_dataset(file, path)
     dtype = {np.dtype(stored): name for name, stored in names.VIEW_DTYPES.items()}.get(dataset.dtype)
-    if dtype is None or dataset.ndim not in (2, 3):
-        raise ValueError(f"{path} is {dataset.dtype} of shape {dataset.shape}, expected float32 or float16 vectors")
+    if dtype is None:
+        raise ValueError(f"{path} is {dataset.dtype}, expected float32 or float16 vectors")
     info = ViewInfo(
         unit=_unit(dataset, ("word", "subword", "sentence")),
-        vector_size=dataset.shape[-1],
+        vector_size=_size(dataset, names.VECTOR_SIZE),
         layers=_layers(dataset),
         dtype=dtype,
         combination=_string(dataset, names.COMBINATION),
         pooling=_string(dataset, names.POOLING) if names.POOLING in dataset.attrs else None,
         stacked=bool(_integer(dataset, names.STACKED)),
     )
-    _expect(path, dataset, names.VIEW_DTYPES[dtype], (counts[names.ROWS[info.unit]], *info.row_shape))
+    if path not in in_shards:
+        _expect(path, dataset, names.VIEW_DTYPES[dtype], (counts[names.ROWS[info.unit]], *info.row_shape))
     return info
 
 
-def _label(file: h5py.File, path: str, counts: dict[Count, int]) -> LabelInfo:
+def _label(file: h5py.File, path: str, counts: Mapping[Count, int]) -> LabelInfo:
     unit = _unit(_plain(file, path), ("word", "sentence"))
     codes = f"{path}/{names.LABEL_CODES}"
     _expect(codes, plain_dataset(file, codes), names.CODE, (counts[names.ROWS[unit]],))
@@ -146,6 +192,13 @@ def _count(file: h5py.File, name: str) -> int:
     if count < 0:
         raise ValueError(f"the attribute {name} is {count}")
     return count
+
+
+def _size(entry: Any, name: str) -> int:
+    size = _integer(entry, name)
+    if not 0 < size < 1 << 31:
+        raise ValueError(f"the attribute {name} of {entry.name} is {size}")
+    return size
 
 
 def _unit(entry: Any, allowed: tuple[str, ...]) -> Unit:

@@ -1,218 +1,271 @@
-"""Writing a store: blocks in, one sealed file out."""
+"""Writing a store: blocks in, one sealed shard each, and at the end one store."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
+import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import h5py
-import numpy as np
-
-from embedpipe.dataflow import Block, Sentence, ViewInfo
-from embedpipe.errors import StoreError
+from embedpipe.dataflow import Block, Unit, ViewInfo
+from embedpipe.errors import EmbedpipeError, StoreError
 from embedpipe.store import format as names
-from embedpipe.store.attributes import write_string
-from embedpipe.store.block import check_block, narrowed, stored_rows
-from embedpipe.store.column import GrowingColumn, GrowingOffsets, GrowingText
-from embedpipe.store.durable import PartialFile, write_error
+from embedpipe.store.block import check_block
+from embedpipe.store.contents import as_json
+from embedpipe.store.durable import partial_of, rename, write_error
 from embedpipe.store.id_index import GrowingIdIndex
-from embedpipe.store.labels import GrowingLabels
-from embedpipe.store.stream import ErrorKeepingStream
+from embedpipe.store.labels import check_labels
+from embedpipe.store.manifest import (
+    Manifest,
+    ShardRecord,
+    append_record,
+    read_manifest,
+    shard_name,
+    views_as_json,
+    write_manifest,
+)
+from embedpipe.store.master import write_master
+from embedpipe.store.place import StorePlace
+from embedpipe.store.sealed import SealedFile
+from embedpipe.store.shard import write_shard
+from embedpipe.store.unfinished import check_same_run, fault_of, remove_strays
 
 
 class StoreWriter:
-    """Writes one store; nothing is at its path before :meth:`finish`, and nothing of it is left without.
+    """Writes one store, shard by shard; what is committed survives whatever happens, and a later writer goes on from there.
 
     ::
 
-        with StoreWriter("features.h5", views) as writer:
-            for block in blocks:
-                writer.append(block)
+        with StoreWriter("features.h5", views, identity=identity) as writer:
+            for start, stop in writer.gaps():
+                for block in blocks(start, stop):
+                    writer.append(block, start)
+                    start += len(block.sentences)
             writer.finish(provenance)
 
-    It holds the current block, one chunk (256 KiB) a column, the label vocabularies, and 16 bytes a sentence.
+    It holds the current block and 16 bytes a sentence.
 
-    :param path: Where the store will be. Missing folders are made.
+    :param path: Where the store will be. Missing folders are made; the shards are in a folder beside it.
     :param views: What each view holds, by name.
-    :param overwrite: Replace the store that is there. Anything else that is there is never replaced.
+    :param identity: Everything that determines the vectors; anything that JSON can hold. An unfinished run is gone on with only
+        where it is the same.
+    :param single_file: Make one file of a store that has only one shard.
+    :param restart: Remove the store that is there, finished or not. Anything else that is there is never removed.
     :raises StoreError: On entering, if the store cannot or must not be written; later, if a block is not fit or the disk full.
     """
 
-    def __init__(self, path: str | os.PathLike[str], views: Mapping[str, ViewInfo], *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        views: Mapping[str, ViewInfo],
+        *,
+        identity: Mapping[str, Any] | None = None,
+        single_file: bool = True,
+        restart: bool = False,
+    ) -> None:
         self.path = Path(path)
         self.views = dict(views)
-        self._target = PartialFile(path, overwrite=overwrite)
-        self._file: Any = None
-        self._is_sound = False
+        self.dropped: dict[str, str] = {}
+        """Shards of the unfinished run that could not be kept, and why; their sentences are gaps again."""
+        self._place = StorePlace(self.path)
+        self._folder = self._place.folder
+        self._single_file = single_file
+        self._restart = restart
+        self._is_open = False
+        self._units: dict[str, Unit] = {}
+        self._ids = GrowingIdIndex(self._id_at)
+        self._lost: dict[int, int] = {}
+        self._failures: dict[int, dict[str, str]] = {}
         for name, info in self.views.items():
             if not name or info.dtype not in names.VIEW_DTYPES:
                 raise StoreError(f"cannot write the store {path}: view {name!r} with dtype {info.dtype!r} has no place in it.")
+        self._manifest = Manifest(as_json(identity or {}, "identity"), views_as_json(self.views))
 
     def __enter__(self) -> StoreWriter:
-        with ExitStack() as stack:
-            stack.enter_context(self._target)
-            self._is_sound = True
-            self._stream = ErrorKeepingStream(self._target.descriptor)
-            with self._writing():
-                # Version 1.10 of the file format: checksums over its structure, and an index that grows in place.
-                self._file = h5py.File(self._stream, "w", libver=("v110", "v110"))
-                self._start()
+        with ExitStack() as stack, self._system_errors():
+            stack.enter_context(self._place.locked(may_replace=self._restart))
+            if self._restart:
+                self._place.remove_store()
+            self._resume()
             self._stack = stack.pop_all()
+        self._is_open = True
         return self
 
-    def append(self, block: Block) -> None:
-        """Store the next sentences.
+    @property
+    def shards(self) -> tuple[ShardRecord, ...]:
+        """The committed shards, in the order of their sentences."""
+        return self._manifest.shards
 
-        :raises StoreError: If the parts of the block do not agree, an id was there before, or the disk is full.
+    @property
+    def failures(self) -> dict[str, str]:
+        """By id, why a committed sentence has no vectors; of this run and those before, in the order of the sentences."""
+        return {id: reason for _, failures in sorted(self._failures.items()) for id, reason in failures.items()}
+
+    def gaps(self) -> list[tuple[int, int | None]]:
+        """Ranges of sentences ``[start, stop)`` that are not committed; the last one, ``(start, None)``, has no end."""
+        gaps: list[tuple[int, int | None]] = []
+        start = 0
+        for shard in self.shards:
+            if shard.start > start:
+                gaps.append((start, shard.start))
+            start = shard.stop
+        return [*gaps, (start, None)]
+
+    def append(self, block: Block, start: int) -> ShardRecord:
+        """Commit sentences as one shard; when this returns, they are on the disk for good.
+
+        :param block: At least one sentence. A block that is refused leaves the store as it was.
+        :param start: Number in the corpus of its first sentence.
+        :raises StoreError: If the parts of the block do not agree, its place is taken, an id is there twice, or the disk is
+            full.
         :raises NonFiniteError: If a vector is not finite or does not fit into the store's dtype.
         """
-        with self._writing():
-            check_block(block, self.views)
-            hashes = self._ids.check([sentence.id for sentence in block.sentences])
-            self._labels.check(block.sentences)
-            rows = {name: stored_rows(block, name, info) for name, info in self.views.items()}
-            self._append_sentences(block)
-            self._append_words(block)
-            self._ids.add(hashes)
-            self._labels.append(block.sentences)
-            for name, view in self._views.items():
-                view.append(rows[name])
+        self._check_open()
+        check_block(block, self.views)
+        stop = start + len(block.sentences)
+        self._check_place(start, stop)
+        units = check_labels(block.sentences, self._units)
+        hashes = self._ids.check([sentence.id for sentence in block.sentences], start)
+        failures = as_json(block.failures, "failures")
+        path = self._folder / shard_name(self._number(start, stop))
+        with self._committing():
+            if not self.shards:
+                write_manifest(self._folder, self._manifest)
+            provenance = {"identity": self._manifest.identity} | ({"failures": failures} if failures else {})
+            counts, size, sha256 = write_shard(partial_of(path), block, self.views, units, hashes, provenance)
+            rename(partial_of(path), path, "shard")
+            record = ShardRecord(
+                path.name, start, stop, counts["num_words"], counts["num_subwords"], counts["num_documents"], size, sha256
+            )
+            append_record(self._folder, record)
+        self._add(record)
+        self._failures[start] = failures
+        self._units.update(units)
+        self._ids.add(hashes, start)
+        return record
 
     def finish(self, provenance: Mapping[str, Any]) -> Path:
-        """Seal the store and bring it to its path.
+        """Make one store of the shards and bring it to its path. All sentences of the corpus must be there.
 
         :param provenance: How the store was made; anything that JSON can hold.
         :returns: The path.
+        :raises StoreError: If sentences are missing in between, or the disk is full.
         """
-        with self._writing():
-            try:
-                text = json.dumps(provenance, allow_nan=False)
-            except (TypeError, ValueError) as error:
-                raise StoreError(f"cannot write the store {self.path}: its provenance is not JSON: {error}.") from None
-            self._finish_columns()
-            self._finish_ids()
-            self._finish_views()
-            self._labels.finish()
-            self._file[names.PROVENANCE] = np.frombuffer(text.encode(), np.uint8)
-            self._finish_attributes()
-            self._file.close()
-            self._stream.check()
-            self._target.publish()
-        self._is_sound = False  # done: no further block
+        self._check_open()
+        if len(gaps := self.gaps()) > 1:
+            start, stop = gaps[0]
+            raise StoreError(f"cannot finish the store {self.path}: the sentences {start:,} to {stop:,} are missing.")
+        provenance = as_json(provenance, "provenance")
+        is_single = not self.shards or (len(self.shards) == 1 and self._single_file)
+        with self._committing():
+            if self.shards:
+                write_manifest(self._folder, self._manifest)
+            partial = self._folder / f"store{names.PARTIAL}"
+            write_master(
+                partial,
+                self.path,
+                self._folder,
+                self._manifest,
+                self.views,
+                self._ids.sorted(),
+                provenance,
+                is_single=is_single,
+            )
+            self._place.check_free()  # something may have come meanwhile
+            rename(partial, self._place.target, "store")
+            if is_single:
+                self._place.remove_shards()
+        self._is_open = False  # done: no further block
         return self.path
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._is_sound = False
-        with self._stack:
-            self._file.close()
+        self._is_open = False
+        self._stack.close()
+
+    def _resume(self) -> None:
+        """Keep what an earlier run has committed; clear away what it has not."""
+        found = read_manifest(self._folder)
+        if found is None and (stray := [e.name for e in self._folder.iterdir() if names.SHARD_NAME.fullmatch(e.name)]):
+            raise StoreError(
+                f"cannot write the store {self.path}: {self._folder} has {len(stray)} shards and no manifest, so what made "
+                "them is not known. Give another path with --output, or start over with --restart."
+            )
+        records = found.shards if found else ()
+        if found and records:
+            check_same_run(self.path, found, self._manifest)
+        self.dropped = {record.name: fault for record in records if (fault := fault_of(self._folder, record))}
+        self._lost = {record.start: record.number for record in records if record.name in self.dropped}
+        self._manifest = Manifest(
+            self._manifest.identity, self._manifest.views, tuple(each for each in records if each.name not in self.dropped)
+        )
+        if found is not None:
+            write_manifest(self._folder, self._manifest)  # without a torn line, to which the next one would be joined
+        remove_strays(self._folder, (record.name for record in self.shards))
+        for record in self.shards:
+            with self._opened(record) as shard:
+                self._units.update({name: info.unit for name, info in shard.structure.labels.items()})
+                ids = shard.text(names.SENTENCE_ID).read(0, record.num_sentences)
+                self._failures[record.start] = shard.json(names.PROVENANCE).get("failures", {})
+            self._ids.add(self._ids.check(ids, record.start), record.start)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreError(
+                f"cannot write the store {self.path}: it is not open for writing (outside of its `with`, finished, or a write "
+                "has failed)."
+            )
+
+    def _check_place(self, start: int, stop: int) -> None:
+        if stop <= start or start < 0:
+            raise StoreError(f"cannot store a block: the sentences {start:,} to {stop:,} are none.")
+        if not any(first <= start and (last is None or stop <= last) for first, last in self.gaps()):
+            raise StoreError(f"cannot store a block: of the sentences {start:,} to {stop:,} some are committed already.")
+
+    def _number(self, start: int, stop: int) -> int:
+        """The number of a new shard: that of the lost one in its place, else the next one, so that the order is kept."""
+        taken = {record.number for record in self.shards}
+        before = [record.number for record in self.shards if record.stop <= start]
+        after = [record.number for record in self.shards if record.start >= stop]
+        number = self._lost.get(start, before[-1] + 1 if before else 0)
+        is_free = number not in taken and (not after or number < after[0])
+        return number if is_free else max(taken) + 1
+
+    def _add(self, record: ShardRecord) -> None:
+        shards = sorted((*self.shards, record), key=lambda each: each.start)
+        self._manifest = Manifest(self._manifest.identity, self._manifest.views, tuple(shards))
+
+    def _id_at(self, sentence: int) -> str:
+        record = next(each for each in self.shards if each.start <= sentence < each.stop)
+        with self._opened(record) as shard:
+            return shard.text(names.SENTENCE_ID).read(sentence - record.start, sentence - record.start + 1)[0]
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Turn errors of the system into ours; after any error the file is of no use."""
-        if not self._is_sound:
-            raise StoreError(
-                f"cannot write the store {self.path}: it is not open for writing (outside of its `with`, finished, or an "
-                "earlier block failed)."
-            )
-        self._is_sound = False
+    def _opened(self, record: ShardRecord) -> Iterator[SealedFile]:
+        with contextlib.closing(SealedFile(self._folder / record.name)) as shard:
+            yield shard
+
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """After an error of the system nobody knows what is on the disk: the next writer will look."""
+        try:
+            with self._system_errors():
+                yield
+        except EmbedpipeError as error:
+            self._is_open = not isinstance(error.__cause__, OSError)
+            with contextlib.suppress(OSError):
+                remove_strays(self._folder, None)
+            raise
+        except BaseException:
+            self._is_open = False
+            raise
+
+    @contextmanager
+    def _system_errors(self) -> Iterator[None]:
+        """Turn errors of the system into ours."""
         try:
             yield
-            self._stream.check()
         except (OSError, RuntimeError) as error:
-            first = self._stream.error or error
-            if isinstance(first, Exception):
-                raise write_error(self.path, first) from None
-            raise first from None
-        self._is_sound = True
-
-    def _start(self) -> None:
-        is_offsets = {name: layout.is_offsets for name, layout in names.COLUMNS.items()}
-        indexed = (names.ID_HASHES, names.ID_ORDER)  # known only at the end
-        self._columns = {
-            name: GrowingColumn(self._file, name, layout.dtype, layout.row_shape)
-            for name, layout in names.COLUMNS.items()
-            if not is_offsets[name] and name not in indexed
-        }
-        self._offsets = {name: GrowingOffsets(self._file, name) for name in names.COLUMNS if is_offsets[name]}
-        self._texts = {name: GrowingText(self._file, name) for name in names.TEXTS}
-        self._views = {
-            name: GrowingColumn(
-                self._file, f"{names.VIEWS}/{names.link_name(name)}", names.VIEW_DTYPES[info.dtype], info.row_shape
-            )
-            for name, info in self.views.items()
-        }
-        self._labels = GrowingLabels(self._file)
-        self._ids = GrowingIdIndex(self._texts[names.SENTENCE_ID].read)
-        self._document: str | None = None
-        self._num_documents = 0
-
-    def _append_sentences(self, block: Block) -> None:
-        sentences = block.sentences
-        self._texts[names.SENTENCE_ID].append([sentence.id for sentence in sentences])
-        self._texts[names.SENTENCE_TEXT].append([sentence.text for sentence in sentences])
-        self._columns[names.DOCUMENT_INDEX].append(self._document_indexes(sentences))
-        self._columns[names.SENTENCE_FLAGS].append(narrowed(block.sentence_flags, "<u2", "sentence flags"))
-        self._columns[names.SPACE_AFTER].append(np.array([sentence.space_after for sentence in sentences], np.uint8))
-        self._offsets[names.WORD_OFFSETS].append([len(sentence.spans or ()) for sentence in sentences])
-        self._offsets[names.SUBWORD_OFFSETS].append(block.num_subwords)
-
-    def _append_words(self, block: Block) -> None:
-        spans = [span for sentence in block.sentences for span in sentence.spans or ()]
-        self._columns[names.WORD_SPANS].append(narrowed(spans, "<i4", "word spans").reshape(-1, 2))
-        self._columns[names.WORD_SUBWORDS].append(narrowed(block.word_offsets, "<i4", "word offsets"))
-        self._columns[names.WORD_FLAGS].append(narrowed(block.word_flags, "<u2", "word flags"))
-        self._columns[names.SUBWORD_IDS].append(narrowed(block.subword_ids, "<i4", "subword ids"))
-
-    def _document_indexes(self, sentences: Sequence[Sentence]) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """A document is a run of sentences: one that comes back is written again, so that no table of them is needed."""
-        indexes: list[int] = []
-        for document, run in groupby(sentence.document for sentence in sentences):
-            if document != self._document or not self._num_documents:
-                self._document = document
-                self._num_documents += 1
-                self._texts[names.DOCUMENT_ID].append([document])
-            indexes += [self._num_documents - 1] * len(list(run))
-        return np.array(indexes, np.int64)
-
-    def _finish_columns(self) -> None:
-        for column in self._columns.values():
-            column.finish()
-        for offsets in self._offsets.values():
-            offsets.finish()
-        for text in self._texts.values():
-            text.finish()
-
-    def _finish_ids(self) -> None:
-        self._file[names.ID_HASHES], self._file[names.ID_ORDER] = self._ids.finish()
-
-    def _finish_views(self) -> None:
-        self._file.require_group(names.VIEWS)
-        for position, (name, info) in enumerate(self.views.items()):
-            dataset = self._views[name].finish()
-            dataset.attrs[names.POSITION] = position
-            write_string(dataset, names.UNIT, info.unit)
-            write_string(dataset, names.COMBINATION, info.combination)
-            dataset.attrs[names.LAYERS] = np.array(info.layers, np.int64)
-            dataset.attrs[names.STACKED] = int(info.stacked)
-            if info.pooling is not None:
-                write_string(dataset, names.POOLING, info.pooling)
-
-    def _finish_attributes(self) -> None:
-        write_string(self._file, names.FORMAT, names.FORMAT_NAME)
-        write_string(self._file, names.WRITTEN_BY, importlib.metadata.version("embedpipe"))
-        self._file.attrs[names.VERSION] = names.FORMAT_VERSION
-        counts = (
-            self._num_documents,
-            len(self._columns[names.SENTENCE_FLAGS]),
-            len(self._columns[names.WORD_FLAGS]),
-            len(self._columns[names.SUBWORD_IDS]),
-        )
-        for name, count in zip(names.COUNTS, counts, strict=True):
-            self._file.attrs[name] = count
+            raise write_error(self.path, error) from error

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import struct
 import subprocess
 import sys
@@ -11,8 +12,11 @@ import termios
 import threading
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 import embedpipe
+from embedpipe.dataflow import Sentence
+from embedpipe.subwords import SubwordTokenizer
 
 
 def test_extract_writes_a_store_and_says_so_in_one_line(run, workplace):
@@ -37,9 +41,8 @@ def test_another_store_is_not_replaced_without_restart(run, workplace):
     other = workplace.config(views={"first": {"layers": "first"}})
     result = run("extract", other)
     assert result.status == 1
-    assert (
-        "a store of another config, corpus or model is there; give another --output, or replace it with --restart" in result.err
-    )
+    assert "a finished store is there that was made otherwise:\n  config.views.first: was not there, is" in result.err
+    assert "Give another --output, or replace it with --restart" in result.err
     assert run("extract", other, "--restart").status == 0
     with embedpipe.open_store(workplace.folder / "features.h5") as store:
         assert list(store.views) == ["first"]
@@ -95,6 +98,31 @@ def test_info_as_json_holds_everything(run, workplace):
     assert facts["provenance"]["encoder"]["architecture"] == "BertModel"
 
 
+def test_a_store_of_several_shards_says_so_and_reads_as_one(run, workplace):
+    config = workplace.config(store={"path": str(workplace.folder / "features.h5"), "shard_size": 300})
+    assert run("extract", config).status == 0
+    assert "in 3 shards" in run("info", workplace.folder / "features.h5").out.splitlines()[0]
+    with embedpipe.open_store(workplace.folder / "features.h5") as store:
+        assert [sentence.words for sentence in store] == [("the", "quick", "fox"), (), ("a", "dog")]
+        assert store.matrix("last")[:].shape == (5, 32)
+
+
+def test_a_sentence_that_fails_is_recorded_flagged_and_shown(run, workplace):
+    model = shutil.copytree(workplace.model, workplace.folder / "model")
+    weights = load_file(model / "model.safetensors")
+    (quick,) = SubwordTokenizer(model).tokenize([Sentence.from_words("s", "d", ["quick"])])
+    weights["embeddings.word_embeddings.weight"][quick.subword_ids[0]] = float("nan")
+    save_file(weights, model / "model.safetensors", {"format": "pt"})
+    encoder = {"type": "transformer", "model": str(model), "device": "cpu"}
+    stopped = run("extract", workplace.config(encoder=encoder))
+    assert stopped.status == 1 and "NonFiniteError: embedding sentence 'corpus.txt/1' for view 'last'" in stopped.err
+    assert run("extract", workplace.config(encoder=encoder, on_error="record")).status == 0
+    shown = run("info", workplace.folder / "features.h5").out
+    assert "FAILED: 1" in shown and "corpus.txt/1: embedding sentence 'corpus.txt/1' for view 'last'" in shown
+    with embedpipe.open_store(workplace.folder / "features.h5") as store:
+        assert not store.vectors("last", 0).any() and store.vectors("last", 2).any()
+
+
 def test_components_lists_every_type_and_says_all_about_one(run):
     overview = run("components").out
     for name in ("conll2003", "transformer", "document", "scalar_mix", "concat_last_four"):
@@ -128,7 +156,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(run, workplace, monkeypatch):
     before = set(workplace.folder.iterdir()) | {workplace.folder / "config.jsonnet", workplace.folder / "corpus.txt"}
     result = run("extract", workplace.config())
     assert result.status == 130
-    assert "interrupted; the unfinished store is removed. The same command starts over." in result.err
+    assert "What is sealed is kept; the same command goes on from there." in result.err
     assert set(workplace.folder.iterdir()) == before
 
 

@@ -180,12 +180,16 @@ TABLE = [
     ("store/dtype", "float8", ["store.dtype: got 'float8'; expected one of 'float32', 'float16'. Did you mean 'float32'?"]),
     ("store/path", " ", ["store.path: must name a file; leave it out to give it on the command line."]),
     ("store/path", ["a.h5"], ["store.path: got a list; expected a string."]),
-    ("trainer", {}, ["trainer: is not a field of the config. Fields: corpus, encoder, context, views, batching, store."]),
+    (
+        "trainer",
+        {},
+        ["trainer: is not a field of the config. Fields: corpus, encoder, context, views, batching, store, on_error."],
+    ),
     (
         "contxt",
         {},
         [
-            "contxt: is not a field of the config. Did you mean 'context'? Fields: corpus, encoder, context, views, batching, store."
+            "contxt: is not a field of the config. Did you mean 'context'? Fields: corpus, encoder, context, views, batching, store, on_error."
         ],
     ),
     ("batching/budget_subwords", float("nan"), ["batching.budget_subwords: got nan; expected a finite number."]),

@@ -82,8 +82,8 @@ def write_store() -> Callable[..., Path]:
         embedder = embedpipe.load_embedder(config)
         inputs = {"model": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in embedder.encoder.files}}
         with StoreWriter(path, embedder.view_infos) as writer:
-            for block in embedder.embed(sentences()):
-                writer.append(block)
+            for start, block in enumerate(embedder.embed(sentences())):
+                writer.append(block, start)
             provenance = {"config": config, "inputs": inputs, "encoder": dict(embedder.encoder.description)}
             writer.finish({name: value for name, value in provenance.items() if name != without})
         return path

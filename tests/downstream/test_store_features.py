@@ -166,7 +166,7 @@ def test_vectors_stand_beside_other_columns_in_a_column_transformer(store):
 def test_a_float16_store_gives_float32_vectors(store, tmp_path):
     blocks, infos = _renamed(store, dtype="float16")
     with StoreWriter(tmp_path / "half.h5", infos) as writer:
-        writer.append(blocks)
+        writer.append(blocks, 0)
         writer.finish({"encoder": {"num_layers": 4}})
     half, rows = tmp_path / "half.h5", np.arange(20)
     for view, layers in (("last", None), ("all_layers", "sum_last_four")):
@@ -224,7 +224,7 @@ def test_a_view_or_layers_that_are_not_there_are_named_in_fit_and_transform(stor
 def test_the_only_view_needs_no_name(store, tmp_path):
     block, infos = _renamed(store, views=("last",))
     with StoreWriter(tmp_path / "one.h5", infos) as writer:
-        writer.append(block)
+        writer.append(block, 0)
         writer.finish({})
     np.testing.assert_array_equal(StoreFeatures(tmp_path / "one.h5").transform([3]), rows_of(store, "last", [3]))
 
@@ -232,7 +232,7 @@ def test_the_only_view_needs_no_name(store, tmp_path):
 def test_a_store_that_does_not_know_its_encoder_says_so(store, tmp_path):
     block, infos = _renamed(store)
     with StoreWriter(tmp_path / "bare.h5", infos) as writer:
-        writer.append(block)
+        writer.append(block, 0)
         writer.finish({})
     with pytest.raises(FeaturesError, match="not on record how many layers"):
         StoreFeatures(tmp_path / "bare.h5", "all_layers", "last").fit([0])
@@ -350,3 +350,18 @@ def test_a_store_given_as_a_path_is_closed_after_each_call(store_path, monkeypat
     monkeypatch.setattr(Store, "close", lambda self: closed.append(self) or close(self))
     StoreFeatures(store_path, "last").fit_transform([0])
     assert len(closed) == 2
+
+
+def test_features_of_another_kind_than_those_it_was_fitted_on_are_refused(
+    store, whole_config, write_store, tiny_model, tmp_path
+):
+    features = StoreFeatures(store, view="mean").fit(store.ids[:5])
+    same = write_store(tmp_path / "same.h5", whole_config)
+    assert features.set_params(store=same).transform(store.ids[:5]).shape == (5, 32)
+    with pytest.raises(FeaturesError, match=r"another kind of features .*pooling: mean then, cls now"):
+        features.set_params(view="cls").transform(store.ids[:5])
+    encoder = whole_config["encoder"] | {"model": str(tiny_model("electra"))}
+    other = write_store(tmp_path / "other.h5", whole_config | {"encoder": encoder})
+    with pytest.raises(FeaturesError, match=r"other\.h5 has another kind of features .*model \(sha256 of its files\)"):
+        features.set_params(store=other, view="mean").transform(store.ids[:5])
+    assert features.fit(store.ids[:5]).transform(store.ids[:5]).shape == (5, 32)

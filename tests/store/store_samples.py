@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 from hypothesis import strategies as st
 
 from embedpipe.dataflow import Block, Sentence, SentenceFlag, ViewInfo
-from embedpipe.store import StoreWriter, column
+from embedpipe.store import StoreWriter
 
 VIEWS = {
     "last": ViewInfo("word", 5, (3,), "float32", "last", "mean"),
@@ -22,6 +21,8 @@ VIEWS = {
     "cls": ViewInfo("sentence", 4, (3,), "float32", "last", "cls"),
     "..": ViewInfo("sentence", 2, (1, 2, 3), "float32", "stack", "mean", stacked=True),
 }
+
+IDENTITY = {"config": {"model": "tiny", "layers": [1, 2]}, "weights": "ab12"}
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,18 @@ class Sample:
             )
 
     def write(
-        self, path: Path, *, size: int = 3, chunk_bytes: int = 1 << 18, provenance: Any = None, overwrite: bool = False
+        self, path: Path, *, size: int = 1000, provenance: Any = None, single_file: bool = True, restart: bool = False
     ) -> Path:
-        with patch.object(column, "CHUNK_BYTES", chunk_bytes), StoreWriter(path, VIEWS, overwrite=overwrite) as writer:
-            for block in self.blocks(size):
-                writer.append(block)
+        """Write a store with ``size`` sentences a shard."""
+        with StoreWriter(path, VIEWS, identity=IDENTITY, single_file=single_file, restart=restart) as writer:
+            self.append_missing(writer, size)
             return writer.finish(provenance or {})
+
+    def append_missing(self, writer: StoreWriter, size: int) -> None:
+        """Append the blocks that the store does not have."""
+        for index, block in enumerate(self.blocks(size)):
+            if any(start <= index * size and (stop is None or index * size < stop) for start, stop in writer.gaps()):
+                writer.append(block, index * size)
 
 
 def make_sample(sentences: list[Sentence], seed: int = 0) -> Sample:

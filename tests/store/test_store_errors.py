@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import pickle
 import sqlite3
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_samples import fixed_sample
+from store_samples import VIEWS, fixed_sample, make_sample
 
+from embedpipe.dataflow import Sentence
 from embedpipe.errors import DamagedStoreError, EmbedpipeError, FormatVersionError, NotAStoreError, StoreError
-from embedpipe.store import open_store
+from embedpipe.store import StoreWriter, open_store
 
 SAMPLE = fixed_sample()
 
@@ -269,5 +272,226 @@ def test_no_flipped_byte_gets_past_the_errors(tmp_path_factory: pytest.TempPathF
                 "x" in store,
                 [np.asarray(store.matrix(view)) for view in store.views],
             )
+    except EmbedpipeError as error:
+        assert str(path) in str(error)
+
+
+def sharded(folder: Path) -> tuple[Path, Path]:
+    path = SAMPLE.write(folder / "s.h5", size=4)
+    return path, folder / "s.h5.shards" / "000001.h5"
+
+
+def read_all(store: Any) -> None:
+    _ = list(store), [np.asarray(store.matrix(view)) for view in store.views]
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Other content of the same size."""
+    path.write_bytes(content.ljust(path.stat().st_size, b"\0"))
+
+
+def other_identity(path: Path) -> None:
+    tmp_shards = path.parents[1] / "o.h5.shards"
+    with StoreWriter(path.parents[1] / "o.h5", VIEWS, identity={"config": 2}) as writer:
+        for index, block in enumerate(SAMPLE.blocks(4)):
+            writer.append(block, 4 * index)
+    overwrite(path, (tmp_shards / path.name).read_bytes())
+
+
+SHARDS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "missing": (Path.unlink, "is missing"),
+    "shorter": (lambda path: os.truncate(path, 9000), "has 9,000 bytes, expected 13,[0-9]+"),
+    "link": (lambda path: (path.rename(path.parents[1] / "x"), path.symlink_to("../x")), "is a link or no file"),
+    "pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "is a link or no file"),
+    "another place": (
+        lambda path: overwrite(path, (path.parent / "000000.h5").read_bytes()),
+        "is that of another store: it has other counts or views",
+    ),
+    "another run": (other_identity, "is that of another store: it was made of something else"),
+    "no store": (lambda path: overwrite(path, b"x" * 9000), "cannot be used .*is not an embedpipe store"),
+    "a broken header": (lambda path: overwrite(path, path.read_bytes()[:100]), "cannot be used"),
+}
+
+
+@pytest.mark.parametrize("fault", SHARDS)
+def test_shard_that_is_not_the_right_one_is_named_when_it_is_needed(tmp_path: Path, fault: str) -> None:
+    change, message = SHARDS[fault]
+    path, shard = sharded(tmp_path)
+    change(shard)
+    with open_store(path) as store:
+        assert len(store.vectors("last", 3)) == 3, "the other shards can be read"
+        for _ in range(2):
+            with pytest.raises(DamagedStoreError, match=rf"s\.h5 is damaged: its shard s\.h5\.shards/000001\.h5 {message}"):
+                read_all(store)
+
+
+def test_shards_that_change_places_are_told_by_their_ids(tmp_path: Path) -> None:
+    sentences = [Sentence.from_words(f"s{index}", "d", ["a"]) for index in range(4)]
+    sample = make_sample(sentences)
+    same = replace(
+        sample,
+        word_subwords=np.array([[0, 1]] * 4),
+        num_subwords=np.ones(4, int),
+        subword_ids=np.ones(4, int),
+        rows={name: np.zeros((4, *info.row_shape), info.dtype) for name, info in VIEWS.items()},
+    )
+    path = same.write(tmp_path / "s.h5", size=2)
+    first, second = tmp_path / "s.h5.shards" / "000000.h5", tmp_path / "s.h5.shards" / "000001.h5"
+    assert first.stat().st_size == second.stat().st_size
+    first.rename(tmp_path / "x")
+    second.rename(first)
+    (tmp_path / "x").rename(second)
+    with open_store(path) as store, pytest.raises(DamagedStoreError, match=r"000000\.h5 .* it has other sentences"):
+        read_all(store)
+
+
+def test_shards_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    path, shard = sharded(tmp_path)
+    shard.parent.rename(tmp_path / "elsewhere")
+    shard.parent.symlink_to(tmp_path / "elsewhere")
+    with open_store(path) as store, pytest.raises(DamagedStoreError, match="is a link or no file"):
+        read_all(store)
+
+
+def edit_table(change: Callable[[dict[str, Any]], Any]) -> Callable[[h5py.File], None]:
+    def edited(file: h5py.File) -> None:
+        table = json.loads(file["shards"][:].tobytes())
+        change(table)
+        del file["shards"]
+        file["shards"] = np.frombuffer(json.dumps(table).encode(), np.uint8)
+
+    return edited
+
+
+def edit_record(**values: Any) -> Callable[[h5py.File], None]:
+    return edit_table(lambda table: table["shards"][1].update(values))
+
+
+def virtual_view(file: h5py.File, source: str = "/dev/zero") -> None:
+    """A view without a limit: HDF5 opens the source when it is asked for no more than the shape."""
+    attributes = dict(file["views/last"].attrs)
+    layout = h5py.VirtualLayout((21, 5), "<f4", maxshape=(None, 5))
+    layout[: h5py.h5s.UNLIMITED, :] = h5py.VirtualSource(source, "x", (21, 5), maxshape=(None, 5))[: h5py.h5s.UNLIMITED, :]
+    del file["views/last"]
+    file.create_virtual_dataset("views/last", layout).attrs.update(attributes)
+
+
+MASTERS: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
+    "no table": (drop("shards"), "sentences/flags takes its numbers from another file"),
+    "table that is no JSON": (edit("shards", 0, 0), "its structure cannot be read"),
+    "path for a name": (edit_record(name="../../etc/passwd"), "'../../etc/passwd' is not the name of a shard"),
+    "absolute name": (edit_record(name="/000001.h5"), "is not the name of a shard"),
+    "one name twice": (edit_record(name="000000.h5"), "names one twice"),
+    "gap": (edit_record(start=5), r"000001\.h5 starts at sentence 5, expected 4"),
+    "words that do not add up": (edit_record(num_words=9), r"the shards have \(12, 23, 46\) .* expected \(12, 21, 46\)"),
+    "text for a count": (edit_record(num_words="9"), r"the counts of 000001\.h5 are wrong"),
+    "record without a key": (edit_table(lambda table: table["shards"][0].pop("sha256")), "it is no record of a shard"),
+    "table that is a list": (
+        lambda file: (drop("shards")(file), file.create_dataset("shards", data=np.frombuffer(b"[1]", np.uint8))),
+        "has no identity or no shards",
+    ),
+    "negative size": (attribute("views/last", "vector_size", -5), "the attribute vector_size of /views/last is -5"),
+}
+
+
+@pytest.mark.parametrize("fault", MASTERS)
+def test_broken_master_is_found_when_the_store_is_opened(tmp_path: Path, fault: str) -> None:
+    change, message = MASTERS[fault]
+    path, _ = sharded(tmp_path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(DamagedStoreError, match=f"the store .*s.h5 is damaged: .*{message}"):
+        open_store(path)
+
+
+def test_virtual_sources_of_a_master_are_never_opened(tmp_path: Path) -> None:
+    path, _ = sharded(tmp_path)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # whoever opens it waits for ever
+    with h5py.File(path, "r+") as file:
+        virtual_view(file, str(pipe))
+    with open_store(path) as store:
+        np.testing.assert_array_equal(store.matrix("last"), SAMPLE.rows["last"])
+
+
+def test_table_that_lies_about_counts_takes_no_memory(tmp_path: Path) -> None:
+    path, _ = sharded(tmp_path)
+    with h5py.File(path, "r+") as file:
+        num_words = 10**14
+        edit_record(num_words=7 + num_words - 21, size_bytes=10**17)(file)
+        file.attrs["num_words"] = num_words
+        file["sentences/word_offsets"][12] = num_words
+        replace_dataset("labels/ner/codes", np.zeros(21, "<i4"))(file)
+        del file["labels/ner"]
+    with open_store(path) as store:
+        assert store.matrix("last").shape == (10**14, 5)
+        with pytest.raises(DamagedStoreError, match=r"000001\.h5 has 13,[0-9]+ bytes, expected 100,000,000,000,000,000"):
+            np.asarray(store.matrix("last"))
+
+
+def lying(**options: Any) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        attributes = dict(file["views/last"].attrs)
+        del file["views/last"], file["labels/ner"]
+        file.attrs["num_words"] = 10**12
+        file["sentences/word_offsets"][12] = 10**12
+        for name, shape in {"spans": (2,), "subwords": (2,), "flags": ()}.items():
+            dtype = file[f"words/{name}"].dtype
+            del file[f"words/{name}"]
+            file.create_dataset(f"words/{name}", (10**12, *shape), dtype, **options)
+        file.create_dataset("views/last", (10**12, 5), "<f4", **options).attrs.update(attributes)
+
+    return change
+
+
+@pytest.mark.parametrize("options", [{}, {"chunks": True}, {"chunks": True, "compression": "gzip"}], ids=str)
+def test_dataset_larger_than_its_file_is_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    path = SAMPLE.write(tmp_path / "s.h5")
+    with h5py.File(path, "r+") as file:
+        lying(**options)(file)
+    with pytest.raises(DamagedStoreError, match="words/spans claims 8,000,000,000,000 bytes, and the file has"):
+        open_store(path)
+
+
+def test_filter_that_hdf5_would_load_from_elsewhere_is_refused(tmp_path: Path) -> None:
+    path = SAMPLE.write(tmp_path / "s.h5")
+    with h5py.File(path, "r+") as file:
+        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        layout.set_chunk((12,))
+        layout.set_filter(32015, h5py.h5z.FLAG_OPTIONAL, ())
+        del file["sentences/flags"]
+        space = h5py.h5s.create_simple((12,))
+        h5py.h5d.create(file.id, b"sentences/flags", h5py.h5t.STD_U16LE, space, layout)
+    with pytest.raises(DamagedStoreError, match="sentences/flags is stored with the HDF5 filter 32015"):
+        open_store(path)
+
+
+def test_unfinished_run_is_pointed_at_when_there_is_no_store(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s.h5", VIEWS) as writer:
+        for index, block in enumerate(SAMPLE.blocks(4)):
+            writer.append(block, 4 * index)
+    with pytest.raises(StoreError) as caught:
+        open_store(tmp_path / "s.h5")
+    assert str(caught.value) == (
+        f"cannot open the store {tmp_path}/s.h5: there is no such file. An unfinished run with 12 committed sentences is in "
+        f"{tmp_path}/s.h5.shards: run the same extract command again, and it goes on from there."
+    )
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_no_flipped_byte_of_a_master_gets_past_the_errors(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path, shard = sharded(tmp_path_factory.mktemp("flipped"))
+    target = data.draw(st.sampled_from([path, shard]))
+    content = bytearray(target.read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
+        content[place] ^= data.draw(st.integers(1, 255))
+    target.write_bytes(content)
+    try:
+        with open_store(path) as store:
+            read_all(store)
+            _ = list(store.ids), store.provenance, "x" in store
     except EmbedpipeError as error:
         assert str(path) in str(error)

@@ -1,4 +1,4 @@
-"""FORMAT.md is enough to read a store: this reader was written from it, with plain h5py and nothing of embedpipe.store."""
+"""FORMAT.md is enough to read a store: this reader was written from it, with plain h5py."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from urllib.parse import unquote
 
 import h5py
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_samples import VIEWS, Sample, samples
+from store_samples import IDENTITY, VIEWS, Sample, fixed_sample, samples
+
+from embedpipe.store import open_store
 
 
 def read_text(group: h5py.Group, name: str) -> list[str]:
@@ -58,6 +61,7 @@ def read_store(path: Path) -> dict[str, Any]:
                 view[:],
                 {**info, "stacked": int(view.attrs["stacked"]), "layers": tuple(view.attrs["layers"].tolist())},
             )
+            assert view.attrs["vector_size"] == view.shape[-1]
         for name, group in in_order(file["labels"]):
             vocabulary = read_text(group, "vocabulary")
             values = [None if code == -1 else vocabulary[code] for code in group["codes"][:]]
@@ -67,11 +71,11 @@ def read_store(path: Path) -> dict[str, Any]:
         return columns
 
 
-@given(samples(), st.integers(1, 10), st.sampled_from([16, 1 << 18]))
+@given(samples(), st.integers(1, 10), st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_plain_h5py_reads_everything_as_the_format_says(sample: Sample, size: int, chunk_bytes: int) -> None:
+def test_plain_h5py_reads_everything_as_the_format_says(sample: Sample, size: int, single_file: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = sample.write(Path(folder, "s.h5"), size=size, chunk_bytes=chunk_bytes, provenance={"é\ud800": [1, None]})
+        path = sample.write(Path(folder, "100%b.h5"), size=size, single_file=single_file, provenance={"é\ud800": [1, None]})
         found = read_store(path)
     given, views, labels, counts = sample.sentences, found.pop("views"), found.pop("labels"), found.pop("counts")
     hashes = [
@@ -113,20 +117,71 @@ def test_plain_h5py_reads_everything_as_the_format_says(sample: Sample, size: in
             assert value == sentence.labels.get(name, missing)
 
 
+def test_plain_h5py_reads_each_shard_as_a_store_of_its_sentences(tmp_path: Path) -> None:
+    sample = fixed_sample()
+    path = sample.write(tmp_path / "s.h5", size=5)
+    whole = read_store(path)
+    with h5py.File(path) as file:
+        table = json.loads(file["shards"][:].tobytes())
+    assert [(shard["start"], shard["stop"]) for shard in table["shards"]] == [(0, 5), (5, 10), (10, 12)]
+    lines = (tmp_path / "s.h5.shards" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines[1:]] == table["shards"]
+    assert json.loads(lines[0])["identity"] == table["identity"] == IDENTITY
+    for shard in table["shards"]:
+        file_path = tmp_path / "s.h5.shards" / shard["name"]
+        part = read_store(file_path)
+        sentences = slice(shard["start"], shard["stop"])
+        for name in ("id", "document", "text", "flags", "space_after", "words"):
+            assert part[name] == whole[name][sentences]
+        assert part["labels"]["ner"] == whole["labels"]["ner"][sentences]
+        np.testing.assert_array_equal(part["views"]["cls"][0], whole["views"]["cls"][0][sentences])
+        assert part["provenance"] == {"identity": IDENTITY}
+        assert part["counts"] == (
+            shard["num_documents"],
+            shard["stop"] - shard["start"],
+            shard["num_words"],
+            shard["num_subwords"],
+        )
+        assert hashlib.sha256(file_path.read_bytes()).hexdigest() == shard["sha256"]
+        assert file_path.stat().st_size == shard["size_bytes"]
+
+
+def test_sharded_store_is_read_by_plain_h5py_wherever_it_and_the_reader_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = fixed_sample()
+    (tmp_path / "a").mkdir()
+    sample.write(tmp_path / "a" / "s.h5", size=5)
+    (tmp_path / "a").rename(tmp_path / "b")
+    (tmp_path / "link.h5").symlink_to(tmp_path / "b" / "s.h5")
+    monkeypatch.delenv("HDF5_VDS_PREFIX", raising=False)
+    for folder, path in [("/", tmp_path / "b" / "s.h5"), (tmp_path, "b/s.h5"), (tmp_path / "b", "s.h5"), (tmp_path, "link.h5")]:
+        monkeypatch.chdir(folder)
+        with h5py.File(path) as file:
+            monkeypatch.chdir("/")
+            np.testing.assert_array_equal(file["views/last"][:], sample.rows["last"])
+        monkeypatch.chdir(folder)
+        with open_store(path) as store:
+            monkeypatch.chdir("/")
+            np.testing.assert_array_equal(store.matrix("last"), sample.rows["last"])
+    (tmp_path / "b" / "s.h5.shards" / "000001.h5").unlink()
+    with h5py.File(tmp_path / "b" / "s.h5") as file:
+        assert np.isnan(file["views/cls"][5:10]).all(), "h5py shows a missing shard"
+
+
 def test_format_page_names_every_dataset_and_attribute() -> None:
     from embedpipe.store import format as names
 
     page = Path(names.__file__).with_name("FORMAT.md").read_text(encoding="utf-8")
     texts = [part for text in names.TEXTS for part in (names.bytes_of(text), names.offsets_of(text))]
     attributes = [names.FORMAT, names.VERSION, names.WRITTEN_BY, *names.COUNTS, names.UNIT, names.POSITION, names.COMBINATION]
-    attributes += [names.POOLING, names.LAYERS, names.STACKED, names.LABEL_CODES, names.PROVENANCE, names.FORMAT_NAME]
+    attributes += [names.POOLING, names.LAYERS, names.STACKED, names.VECTOR_SIZE, names.LABEL_CODES, names.PROVENANCE]
+    attributes += [names.FORMAT_NAME, names.SHARDS, names.MANIFEST, names.MANIFEST_NAME, names.LOCK]
     assert [name for name in (*names.COLUMNS, *texts, *attributes) if f"`{name}`" not in page and f'"{name}"' not in page] == []
     assert f"version {names.FORMAT_VERSION}" in page
 
 
 def test_ordinary_names_are_links_as_they_are(tmp_path: Path) -> None:
-    from store_samples import fixed_sample
-
     with h5py.File(fixed_sample().write(tmp_path / "s.h5")) as file:
         assert set(file["views"]) == {"last", "half%2Fall", "pieces", "cls", "%2E%2E"}
         assert file["views/last"].shape == (21, 5)

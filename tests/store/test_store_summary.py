@@ -20,7 +20,7 @@ def test_a_summary_counts_what_a_store_holds(tmp_path):
         views={"last": np.zeros((2, 4), dtype=np.float32)},
     )
     with StoreWriter(tmp_path / "s.h5", {"last": ViewInfo("word", 4, (1,), "float32", "last", "first")}) as writer:
-        writer.append(block)
+        writer.append(block, 0)
         writer.finish({})
     with open_store(tmp_path / "s.h5") as store:
         assert store.summary() == StoreSummary(

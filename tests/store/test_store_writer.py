@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +16,8 @@ from store_samples import VIEWS, Sample, fixed_sample, make_sample
 
 from embedpipe.dataflow import Block, Sentence
 from embedpipe.errors import NonFiniteError, StoreError
-from embedpipe.store import StoreSettings, StoreWriter, durable, open_store
+from embedpipe.store import StoreSettings, StoreWriter, open_store
+from embedpipe.store.manifest import shards_folder
 
 SAMPLE = fixed_sample()
 
@@ -40,78 +40,72 @@ def with_view(name: str, row: int, value: float) -> Block:
     return replace(one_block(), views={**SAMPLE.rows, name: rows})
 
 
-@pytest.mark.parametrize("chunk_bytes", [64, 1 << 18])
-def test_same_blocks_give_the_same_bytes(tmp_path: Path, chunk_bytes: int) -> None:
-    first = SAMPLE.write(tmp_path / "a.h5", chunk_bytes=chunk_bytes, provenance={"x": 1})
+def tree(path: Path) -> dict[str, bytes]:
+    """Every file of a store."""
+    return {
+        str(file.relative_to(path.parent)): file.read_bytes()
+        for file in [path, *shards_folder(path).rglob("*")]
+        if file.is_file()
+    }
+
+
+@pytest.mark.parametrize("size", [4, 99])
+def test_same_blocks_give_the_same_bytes(tmp_path: Path, size: int) -> None:
+    (tmp_path / "b").mkdir()
+    first = tree(SAMPLE.write(tmp_path / "s.h5", size=size, provenance={"x": 1}))
     time.sleep(1.1)  # HDF5 would count seconds
-    second = SAMPLE.write(tmp_path / "b.h5", chunk_bytes=chunk_bytes, provenance={"x": 1})
-    assert sha256(first) == sha256(second)
-
-
-def test_small_store_has_the_same_bytes_in_whatever_portions_it_comes(tmp_path: Path) -> None:
-    assert len({sha256(SAMPLE.write(tmp_path / f"{size}.h5", size=size)) for size in (1, 5, 99)}) == 1
+    assert tree(SAMPLE.write(tmp_path / "b" / "s.h5", size=size, provenance={"x": 1})) == first
 
 
 def test_small_store_is_small(tmp_path: Path) -> None:
-    assert SAMPLE.write(tmp_path / "s.h5").stat().st_size < 32_000
+    assert SAMPLE.write(tmp_path / "s.h5").stat().st_size < 20_000
 
 
 def test_nothing_is_at_the_path_before_the_store_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "s.h5"
     with StoreWriter(path, VIEWS) as writer:
-        writer.append(one_block())
+        writer.append(one_block(), 0)
         assert not path.exists()
         assert writer.finish({}) == path
         assert path.exists()
     assert files(path.parent) == ["s.h5"]
 
 
+def test_one_shard_is_one_file_unless_that_is_not_wanted(tmp_path: Path) -> None:
+    path = SAMPLE.write(tmp_path / "s.h5", single_file=False)
+    assert files(tmp_path) == ["s.h5", "s.h5.shards"] and files(tmp_path / "s.h5.shards") == ["000000.h5", "manifest.jsonl"]
+    with open_store(path) as store:
+        assert [shard.name for shard in store.shards] == ["000000.h5"] and len(store[:]) == 12
+        assert store.size_bytes == sum(len(data) for name, data in tree(path).items() if name.endswith("h5"))
+    SAMPLE.write(path, restart=True)
+    assert files(tmp_path) == ["s.h5"]
+    with open_store(path) as store:
+        assert store.shards == () and store.size_bytes == path.stat().st_size
+
+
+def test_store_without_sentences_is_one_file(tmp_path: Path) -> None:
+    fixed_sample(0).write(tmp_path / "s.h5", single_file=False)
+    assert files(tmp_path) == ["s.h5"]
+
+
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, ValueError, None])
-def test_nothing_is_left_when_the_writer_does_not_finish(tmp_path: Path, fault: type[BaseException] | None) -> None:
-    def leave() -> None:
+def test_what_is_committed_is_kept_when_the_writer_does_not_finish(tmp_path: Path, fault: type[BaseException] | None) -> None:
+    def leave(num_blocks: int) -> None:
         with StoreWriter(tmp_path / "s.h5", VIEWS) as writer:
-            writer.append(one_block())
+            for index, block in enumerate([*SAMPLE.blocks(4)][:num_blocks]):
+                writer.append(block, 4 * index)
+            (tmp_path / "s.h5.shards" / "000009.h5.partial").touch()
             if fault:
                 raise fault
 
-    if fault:
-        with pytest.raises(fault):
-            leave()
-    else:
-        leave()
-    assert files(tmp_path) == []
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, {folder!r})
-from store_samples import VIEWS, fixed_sample
-from embedpipe.store import StoreWriter, durable
-if {at!r} == "publish":
-    durable.PartialFile.publish = lambda self: os.kill(os.getpid(), signal.SIGKILL)
-with StoreWriter({path!r}, VIEWS, overwrite={overwrite!r}) as writer:
-    for block in fixed_sample().blocks(4):
-        writer.append(block)
-        if {at!r} == "append":
-            os.kill(os.getpid(), signal.SIGKILL)
-    writer.finish({{}})
-"""
-
-
-@pytest.mark.parametrize("at", ["append", "publish"])
-def test_killed_run_leaves_the_path_as_it_was_and_the_next_run_clears_up(tmp_path: Path, at: str) -> None:
-    path = tmp_path / "s.h5"
-    for overwrite in (False, True):
-        before = path.read_bytes() if overwrite else None
-        code = KILLED.format(folder=str(Path(__file__).parent), path=str(path), overwrite=overwrite, at=at)
-        assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == -signal.SIGKILL
-        assert (path.read_bytes() if path.exists() else None) == before
-        if not overwrite:
-            with pytest.raises(StoreError, match=r"no such file\. A run that has not ended, or was killed, has left .*partial"):
-                open_store(path)
-        SAMPLE.write(path, overwrite=overwrite)
-        assert files(tmp_path) == ["s.h5"]
+    for num_blocks, left in ((0, []), (2, ["000000.h5", "000001.h5", "manifest.jsonl"])):
+        if fault:
+            with pytest.raises(fault):
+                leave(num_blocks)
+        else:
+            leave(num_blocks)
+        assert files(tmp_path) == (["s.h5.shards"] if left else [])
+        assert not left or files(tmp_path / "s.h5.shards") == left
 
 
 def test_store_is_replaced_only_when_asked(tmp_path: Path) -> None:
@@ -121,7 +115,7 @@ def test_store_is_replaced_only_when_asked(tmp_path: Path) -> None:
         SAMPLE.write(path)
     assert sha256(path) == before
     with open_store(path) as opened:
-        fixed_sample(3).write(path, overwrite=True)
+        fixed_sample(3).write(path, restart=True)
         assert len(opened) == len(opened[:]) == 12  # the reader keeps the file that it opened
         assert opened["doc-0/1"].index == 1
     with open_store(path) as store:
@@ -131,15 +125,15 @@ def test_store_is_replaced_only_when_asked(tmp_path: Path) -> None:
 def test_file_that_is_no_store_is_never_replaced(tmp_path: Path) -> None:
     path = tmp_path / "thesis.txt"
     path.write_text("Chapter 1\n")
-    for overwrite in (False, True):
+    for restart in (False, True):
         with pytest.raises(StoreError, match="a text file is already there, and only an embedpipe store is ever replaced"):
-            SAMPLE.write(path, overwrite=overwrite)
+            SAMPLE.write(path, restart=restart)
     assert path.read_text() == "Chapter 1\n" and files(tmp_path) == ["thesis.txt"]
 
 
 def test_file_that_comes_while_the_store_is_written_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="only an embedpipe store is ever replaced"):
-        with StoreWriter(tmp_path / "s.h5", VIEWS, overwrite=True) as writer:
+        with StoreWriter(tmp_path / "s.h5", VIEWS, restart=True) as writer:
             (tmp_path / "s.h5").write_text("mine")
             writer.finish({})
     assert (tmp_path / "s.h5").read_text() == "mine" and files(tmp_path) == ["s.h5"]
@@ -152,16 +146,6 @@ def test_symbolic_link_is_followed(tmp_path: Path) -> None:
     assert files(tmp_path / "disk") == ["big.h5"] and (tmp_path / "s.h5").is_symlink()
 
 
-def test_two_runs_for_one_path_do_not_mix(tmp_path: Path) -> None:
-    with StoreWriter(tmp_path / "s.h5", VIEWS) as writer:
-        with pytest.raises(StoreError, match="another process is writing it"):
-            SAMPLE.write(tmp_path / "s.h5")
-        writer.append(one_block())
-        writer.finish({})
-    with open_store(tmp_path / "s.h5") as store:
-        assert len(store) == 12
-
-
 def test_path_that_cannot_be_written_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="it is a folder"):
@@ -170,51 +154,58 @@ def test_path_that_cannot_be_written_is_explained(tmp_path: Path, monkeypatch: p
         SAMPLE.write(tmp_path / "file" / "s.h5")
     with pytest.raises(StoreError, match="File name too long"):
         SAMPLE.write(tmp_path / ("x" * 252))
-
-    def refuse(path: Path) -> int:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(durable, "_open_locked", refuse)
+    monkeypatch.setattr(Path, "mkdir", Mock(side_effect=PermissionError(13, "Permission denied")))
     with pytest.raises(StoreError, match=r"the folder .* is not writable for you"):
         SAMPLE.write(tmp_path / "s.h5")
 
 
 FULL = """
 import resource, sys
-from dataclasses import replace
+from pathlib import Path
 sys.path.insert(0, {folder!r})
 from store_samples import VIEWS, fixed_sample
 from embedpipe.errors import StoreError
 from embedpipe.store import StoreWriter
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 try:
-    fixed_sample(400).write({path!r}, chunk_bytes=4096)
+    fixed_sample(400).write(Path({path!r}), size=100)
 except StoreError as error:
     print(error)
 """
 
 
-@pytest.mark.parametrize("limit", [2_000, 30_000])
-def test_write_that_the_system_refuses_is_an_error_and_leaves_nothing(tmp_path: Path, limit: int) -> None:
+@pytest.mark.parametrize(("limit", "left"), [(2_000, []), (48_000, ["s.h5.shards"])])
+def test_write_that_the_system_refuses_is_an_error_and_what_is_committed_stays(
+    tmp_path: Path, limit: int, left: list[str]
+) -> None:
+    """The shards have 41,000 bytes, the master 55,000."""
     pytest.importorskip("resource")
-    code = FULL.format(folder=str(Path(__file__).parent), path=str(tmp_path / "s.h5"), limit=limit)
+    path = tmp_path / "s.h5"
+    code = FULL.format(folder=str(Path(__file__).parent), path=str(path), limit=limit)
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert run.stdout == f"cannot write the store {tmp_path / 's.h5'}: File too large.\n"
-    assert (run.returncode, run.stderr, files(tmp_path)) == (0, "", [])
+    assert run.stdout == f"cannot write the store {path}: File too large.\n"
+    assert (run.returncode, run.stderr, files(tmp_path)) == (0, "", left)
+    fixed_sample(400).write(path, size=100)
+    with open_store(path) as store:
+        assert len(store) == 400
 
 
 def test_full_disk_is_called_a_full_disk(tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(StoreError) as caught:
-        patch.setattr(os, "pwrite", Mock(side_effect=OSError(28, "No space left on device")))
-        SAMPLE.write(tmp_path / "s.h5")
+    with StoreWriter(tmp_path / "s.h5", VIEWS) as writer:
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(StoreError) as caught:
+            patch.setattr(os, "write", Mock(side_effect=OSError(28, "No space left on device")))
+            writer.append(one_block(), 0)
+        with pytest.raises(StoreError, match="a write has failed"):
+            writer.append(one_block(), 0)
     assert "the disk is full (" in str(caught.value) and str(tmp_path) in str(caught.value)
+    assert "What was committed is kept: free some space and run the same command again" in str(caught.value)
     assert files(tmp_path) == []
 
 
 def test_interrupt_in_the_middle_of_a_write_is_an_interrupt(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(os, "pwrite", Mock(side_effect=KeyboardInterrupt))
-        SAMPLE.write(tmp_path / "s.h5", chunk_bytes=64)
+        patch.setattr(os, "write", Mock(side_effect=KeyboardInterrupt))
+        SAMPLE.write(tmp_path / "s.h5")
     assert files(tmp_path) == []
 
 
@@ -225,8 +216,7 @@ def test_id_that_comes_twice_is_named_with_both_places(tmp_path: Path) -> None:
         broken[later] = replace(broken[later], id=f"s{earlier}")
         expected = f"sentence {later}: its id 's{earlier}' is already that of sentence {earlier} "
         with pytest.raises(StoreError, match=expected):
-            make_sample(broken).write(tmp_path / "s.h5", size=size, chunk_bytes=64)
-    assert files(tmp_path) == []
+            make_sample(broken).write(tmp_path / "s.h5", size=size, restart=True)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +229,7 @@ def test_id_that_comes_twice_is_named_with_both_places(tmp_path: Path) -> None:
 )
 def test_vector_that_the_store_cannot_hold_is_named(tmp_path: Path, block: Block, message: str) -> None:
     with pytest.raises(NonFiniteError, match=message), StoreWriter(tmp_path / "s.h5", VIEWS) as writer:
-        writer.append(block)
+        writer.append(block, 0)
 
 
 def relabelled(**labels: Any) -> Block:
@@ -272,10 +262,11 @@ def relabelled(**labels: Any) -> Block:
 def test_block_whose_parts_do_not_agree_is_refused(tmp_path: Path, block: Block, message: str) -> None:
     with StoreWriter(tmp_path / "s.h5", VIEWS) as writer:
         with pytest.raises(StoreError, match=message):
-            writer.append(block)
-        with pytest.raises(StoreError, match="an earlier block failed"):
-            writer.finish({})
-    assert files(tmp_path) == []
+            writer.append(block, 0)
+        assert writer.gaps() == [(0, None)]
+        writer.append(one_block(), 0)  # a block that was refused has left nothing
+        writer.finish({})
+    assert files(tmp_path) == ["s.h5"]
 
 
 def test_provenance_that_is_not_json_is_refused(tmp_path: Path) -> None:
@@ -286,18 +277,18 @@ def test_provenance_that_is_not_json_is_refused(tmp_path: Path) -> None:
 def test_writer_is_used_in_its_with_only(tmp_path: Path) -> None:
     writer = StoreWriter(tmp_path / "s.h5", VIEWS)
     with pytest.raises(StoreError, match="not open for writing"):
-        writer.append(one_block())
+        writer.append(one_block(), 0)
     with writer:
         writer.finish({})
         with pytest.raises(StoreError, match="not open for writing"):
-            writer.append(one_block())
+            writer.append(one_block(), 0)
 
 
 def test_block_may_be_reused_for_the_next_one(tmp_path: Path) -> None:
     block = one_block()
     views = {name: rows.copy() for name, rows in block.views.items()}
     with StoreWriter(tmp_path / "s.h5", VIEWS) as writer:
-        writer.append(replace(block, views=views))
+        writer.append(replace(block, views=views), 0)
         for rows in views.values():
             rows[:] = 0
         writer.finish({})
@@ -305,7 +296,21 @@ def test_block_may_be_reused_for_the_next_one(tmp_path: Path) -> None:
         np.testing.assert_array_equal(store.matrix("last"), SAMPLE.rows["last"])
 
 
+@pytest.mark.parametrize(
+    ("size", "num_bytes"),
+    [("256 MiB", 1 << 28), ("1GiB", 1 << 30), ("64 MB", 64_000_000), ("1.5 kib", 1536), (4096, 4096), ("7", 7), ("2 B", 2)],
+)
+def test_shard_size_is_a_number_of_bytes(size: str | int, num_bytes: int) -> None:
+    assert StoreSettings(shard_size=size).shard_size_bytes == num_bytes
+
+
+@pytest.mark.parametrize("size", ["", "MiB", "-1", "0", 0, -5, "12 parsecs", "1e6", "256 MiB each", True, "0.1 B"])
+def test_what_is_no_size_is_refused(size: Any) -> None:
+    with pytest.raises(ValueError, match=r"^shard_size: .* is not a size; give a number of bytes above 0, or one with a unit"):
+        StoreSettings(shard_size=size)
+
+
 def test_settings_refuse_an_empty_path() -> None:
-    assert StoreSettings() == StoreSettings(path=None, dtype="float32")
+    assert StoreSettings() == StoreSettings(path=None, dtype="float32", shard_size="256 MiB", single_file=True)
     with pytest.raises(ValueError, match="path: must name a file"):
         StoreSettings(path=" ")

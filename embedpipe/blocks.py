@@ -1,0 +1,96 @@
+"""Blocks: the runs of sentences that are embedded together and sealed in one shard."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedpipe.dataflow import Block, Sentence, SentenceFlag, ViewInfo, WindowedSentence, WordFlag
+
+if TYPE_CHECKING:
+    from embedpipe.dataflow import FloatArray
+
+_MOST_SENTENCES = 65_536
+"""Where vectors are few and small, the sentences themselves are what fills the memory."""
+
+
+def skip_to(sentences: Iterable[Sentence], start: int, *, joined: bool) -> tuple[int, Iterator[Sentence]]:
+    """Leave out sentences that are stored already.
+
+    :param start: The first sentence that is wanted.
+    :param joined: Keep those before it that belong to its document, because the encoder shall see them.
+    :returns: How many were left out, and the rest.
+    """
+    rest = iter(sentences)
+    document: list[Sentence] = []
+    for sentence in itertools.islice(rest, start):
+        if document and document[-1].document != sentence.document:
+            document.clear()
+        if joined:
+            document.append(sentence)
+    return start - len(document), itertools.chain(document, rest)
+
+
+def size_in_bytes(infos: Mapping[str, ViewInfo]) -> Callable[[WindowedSentence], int]:
+    """A function that says what a sentence takes in a shard, in bytes: its vectors exactly, the rest nearly."""
+    row_bytes = dict.fromkeys(("word", "subword", "sentence"), 0)
+    for info in infos.values():
+        row_bytes[info.unit] += int(np.prod(info.row_shape)) * np.dtype(info.dtype).itemsize
+
+    def size(sentence: WindowedSentence) -> int:
+        num_words, num_subwords = len(sentence.subwords.word_offsets), len(sentence.subwords.subword_ids)
+        beside = 64 + len(sentence.subwords.sentence.text) + 22 * num_words + 4 * num_subwords
+        return row_bytes["sentence"] + num_words * row_bytes["word"] + num_subwords * row_bytes["subword"] + beside
+
+    return size
+
+
+def cut(
+    sentences: Iterable[WindowedSentence], size: Callable[[WindowedSentence], int], max_bytes: int
+) -> Iterator[list[WindowedSentence]]:
+    """Cut a stream into blocks of at most ``max_bytes``, by a rule that depends on nothing but the sentences of the block."""
+    block: list[WindowedSentence] = []
+    room = max_bytes
+    for sentence in sentences:
+        needed = size(sentence)
+        if block and (needed > room or len(block) == _MOST_SENTENCES):
+            yield block
+            block, room = [], max_bytes
+        block.append(sentence)
+        room -= needed
+    if block:
+        yield block
+
+
+def to_block(sentences: Sequence[WindowedSentence], views: Mapping[str, FloatArray], failures: Mapping[int, str]) -> Block:
+    """Put together what the store keeps.
+
+    :param failures: By index into ``sentences``, why a sentence has no vectors.
+    """
+    subwords = [sentence.subwords for sentence in sentences]
+    flags = [_flags(sentence, failed=index in failures) for index, sentence in enumerate(sentences)]
+    return Block(
+        sentences=tuple(each.sentence for each in subwords),
+        sentence_flags=np.array(flags, dtype=np.int64),
+        word_flags=np.concatenate([each.word_flags for each in subwords]),
+        num_subwords=np.array([len(each.subword_ids) for each in subwords], dtype=np.int64),
+        subword_ids=np.concatenate([each.subword_ids for each in subwords]),
+        word_offsets=np.concatenate([each.word_offsets for each in subwords]),
+        views=views,
+        failures={subwords[index].sentence.id: reason for index, reason in sorted(failures.items())},
+    )
+
+
+def _flags(sentence: WindowedSentence, *, failed: bool) -> SentenceFlag:
+    subwords = sentence.subwords
+    flags = subwords.sentence.flags
+    if not len(subwords.word_flags):
+        flags |= SentenceFlag.EMPTY
+    if len(sentence.windows) > 1:
+        flags |= SentenceFlag.WINDOWED
+    if (subwords.word_flags & int(WordFlag.NO_SUBWORDS)).any():
+        flags |= SentenceFlag.WORDS_WITHOUT_SUBWORDS
+    return flags | SentenceFlag.FAILED if failed else flags

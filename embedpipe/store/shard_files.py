@@ -1,0 +1,221 @@
+"""Reading shards: each is opened when it is first needed, and checked to be the one that it should be.
+
+A shard's datasets lie in it in one piece, so once HDF5 has said where, it is closed and rows are read with ``pread``. The
+places are kept (a few kilobytes a shard); of the open files only the latest are, as a process may not have many thousands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embedpipe.dataflow import ViewInfo
+from embedpipe.errors import DamagedStoreError, StoreError
+from embedpipe.store import format as names
+from embedpipe.store.columns import Column, bytes_view, read_exactly
+from embedpipe.store.manifest import ShardRecord
+from embedpipe.store.sealed import Place, SealedFile
+from embedpipe.store.structure import Structure
+
+MAX_OPEN_FILES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownShard:
+    """What was found when a shard was first opened; ``version`` tells whether it is still the same file."""
+
+    structure: Structure
+    places: Mapping[str, Place]
+    version: tuple[int, ...]
+
+
+class _OpenFile:
+    """A file descriptor that is closed when the last reader has let go of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+
+class ShardFiles:
+    """The shards of one store.
+
+    :param store: Path of the store, for errors.
+    :param folder: Where the shards are.
+    :param records: In the order of their sentences.
+    :param views: What each shard must hold.
+    :param identity: What each shard must say that it was made of.
+    :param ids_at: Gives the ids of some sentences from elsewhere than the shards, to tell whether a shard has its own place.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        folder: Path,
+        records: Sequence[ShardRecord],
+        views: Mapping[str, ViewInfo],
+        identity: Mapping[str, Any],
+        ids_at: Callable[[int, int], list[str]] | None = None,
+    ) -> None:
+        self.records = tuple(records)
+        self._store = store
+        self._folder = folder
+        self._views = views
+        self._identity = identity
+        self._ids_at = ids_at
+        self._known: dict[int, _KnownShard] = {}
+        self._files: dict[int, _OpenFile] = {}  # the least recently used first
+        self._is_closed = False
+
+    def structure(self, index: int) -> Structure:
+        """What the shard holds."""
+        return self._shard(index)[0].structure
+
+    def shape(self, index: int, name: str) -> tuple[int, ...]:
+        """Shape of a dataset of a shard."""
+        return self._shard(index)[0].places[name].shape
+
+    def row_bytes(self, index: int, name: str) -> int:
+        """Size of one row of a dataset of a shard."""
+        place = self._shard(index)[0].places[name]
+        return place.dtype.itemsize * math.prod(place.shape[1:])
+
+    def check(self, index: int) -> None:
+        """Open the shard, if it has never been.
+
+        :raises DamagedStoreError: If it is not there, or not the one that it should be.
+        """
+        if index not in self._known:
+            self._shard(index)
+
+    def read(self, index: int, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
+        """Read rows of a dataset of a shard."""
+        place = self._shard(index)[0].places[name]
+        out = np.empty((stop - start, *place.shape[1:]), place.dtype)
+        self.read_into(index, name, start, out)
+        return out
+
+    def read_into(self, index: int, name: str, start: int, out: np.ndarray[Any, Any]) -> None:
+        """Read as many rows as ``out`` has, from ``start`` on.
+
+        :raises DamagedStoreError: If the shard is not there, or not the one that it should be.
+        """
+        shard, file = self._shard(index)
+        place = shard.places[name]
+        if start + len(out) > place.shape[0]:
+            raise self._damaged(index, f"has {place.shape[0]:,} rows of {name}, and {start + len(out):,} are asked of it")
+        if len(out):
+            offset = place.offset + start * out.strides[0]
+            if not read_exactly(file.descriptor, bytes_view(out), offset):
+                raise self._damaged(index, "is cut off")
+
+    def close(self) -> None:
+        """Close the files; nothing can be read any more."""
+        self._is_closed = True
+        self._files.clear()
+
+    def _shard(self, index: int) -> tuple[_KnownShard, _OpenFile]:
+        # Threads may come here at once: at worst they open a file twice, and the one that is not kept is closed.
+        file = self._files.pop(index, None)
+        if file is None:
+            file = self._open(index)
+            while len(self._files) >= MAX_OPEN_FILES:
+                with contextlib.suppress(StopIteration, RuntimeError):
+                    self._files.pop(next(iter(self._files)), None)
+        self._files[index] = file
+        return self._known[index], file
+
+    def _open(self, index: int) -> _OpenFile:
+        if self._is_closed:
+            raise StoreError(f"cannot read the store {self._store}: it has been closed. Open it again with open_store.")
+        path = self._folder / self.records[index].name
+        try:
+            found = path.lstat()
+            if not stat.S_ISREG(found.st_mode) or stat.S_ISLNK(self._folder.lstat().st_mode):
+                raise self._damaged(index, "is a link or no file, and is not followed")
+            if found.st_size != self.records[index].size_bytes:
+                raise self._damaged(index, f"has {found.st_size:,} bytes, expected {self.records[index].size_bytes:,}")
+            file = _OpenFile(path)
+            version = _version(os.fstat(file.descriptor))
+        except FileNotFoundError:
+            raise self._damaged(index, "is missing") from None
+        except OSError as error:
+            raise self._damaged(index, f"cannot be opened ({error.strerror})") from None
+        if index not in self._known or self._known[index].version != version:
+            self._known[index] = self._check(index, path, version)
+        return file
+
+    def _check(self, index: int, path: Path, version: tuple[int, ...]) -> _KnownShard:
+        record = self.records[index]
+        try:
+            with contextlib.closing(SealedFile(path)) as file:
+                structure, places = file.structure, file.places()
+                identity = file.json(names.PROVENANCE)["identity"]
+                ids = [file.text(names.SENTENCE_ID).read(at, at + 1) for at in (0, record.num_sentences - 1)]
+        except (StoreError, ValueError, KeyError, TypeError) as error:
+            raise self._damaged(index, f"cannot be used ({error})") from None
+        counts = (record.num_documents, record.num_sentences, record.num_words, record.num_subwords)
+        if tuple(structure.counts[name] for name in names.COUNTS) != counts or structure.views != self._views:
+            raise self._damaged(index, "is that of another store: it has other counts or views")
+        if identity != self._identity:
+            raise self._damaged(index, "is that of another store: it was made of something else")
+        if self._ids_at and ids != [self._ids_at(at, at + 1) for at in (record.start, record.stop - 1)]:
+            raise self._damaged(index, "is that of another store, or of another place: it has other sentences")
+        return _KnownShard(structure, places, version)
+
+    def _damaged(self, index: int, what: str) -> DamagedStoreError:
+        return DamagedStoreError(
+            f"the store {self._store} is damaged: its shard {self._folder.name}/{self.records[index].name} {what}. Bring the "
+            f"right one there; or remove {self._store.name} and run the same extract command again: it makes that shard anew."
+        )
+
+
+class ShardedColumn(Column):
+    """The rows of a dataset that lies in the shards.
+
+    :param bounds: First row of each shard, and the number of all rows.
+    """
+
+    def __init__(
+        self,
+        shards: ShardFiles,
+        path: Path,
+        name: str,
+        bounds: Sequence[int],
+        dtype: np.dtype[Any],
+        row_shape: tuple[int, ...],
+    ) -> None:
+        super().__init__(path, name, (bounds[-1], *row_shape), dtype)
+        self._shards = shards
+        self._bounds = np.asarray(bounds, np.int64)
+
+    def _prepare(self, start: int, stop: int) -> None:
+        """Open the shards, which shows that they are as large as the table says, before memory is taken for their rows."""
+        first = int(np.searchsorted(self._bounds, start, "right")) - 1
+        for index in range(first, int(np.searchsorted(self._bounds, stop, "left"))):
+            self._shards.check(index)
+
+    def _read_into(self, out: np.ndarray[Any, Any], start: int) -> None:
+        row, stop = start, start + len(out)
+        index = int(np.searchsorted(self._bounds, row, "right")) - 1
+        while row < stop:
+            first, last = self._bounds[index : index + 2].tolist()
+            end = min(stop, last)
+            if end > row:
+                self._shards.read_into(index, self._name, row - first, out[row - start : end - start])
+            row, index = max(row, end), index + 1
+
+
+def _version(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,0 +1,48 @@
+"""The table of shards that a master holds, and what its readers must be able to rely on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from embedpipe.store.format import Count
+from embedpipe.store.manifest import ShardRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTable:
+    """The shards of a store, in the order of their sentences, and what each of them was made of."""
+
+    identity: Mapping[str, Any]
+    records: tuple[ShardRecord, ...]
+
+
+def table_as_json(identity: Mapping[str, Any], records: Sequence[ShardRecord]) -> dict[str, Any]:
+    """The table as it stands in the master."""
+    return {"identity": identity, "shards": [asdict(record) for record in records]}
+
+
+def parse_table(data: bytes, counts: Mapping[Count, int]) -> ShardTable:
+    """Read the table of a master.
+
+    :param counts: Of the master, to which those of the shards must add up.
+    :raises ValueError: If it is not a table, or does not fit.
+    """
+    value = json.loads(data)
+    if not isinstance(value, dict) or not isinstance(value.get("identity"), dict) or not isinstance(value.get("shards"), list):
+        raise ValueError("the table of shards has no identity or no shards")
+    records = tuple(map(ShardRecord.from_json, value["shards"]))
+    if len({record.name for record in records}) < len(records):
+        raise ValueError("the table of shards names one twice")
+    end = 0
+    for record in records:
+        if record.start != end:
+            raise ValueError(f"the shard {record.name} starts at sentence {record.start:,}, expected {end:,}")
+        end = record.stop
+    found = (end, sum(record.num_words for record in records), sum(record.num_subwords for record in records))
+    expected = (counts["num_sentences"], counts["num_words"], counts["num_subwords"])
+    if found != expected:
+        raise ValueError(f"the shards have {found} sentences, words and subwords, expected {expected}")
+    return ShardTable(value["identity"], records)

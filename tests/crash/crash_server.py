@@ -1,0 +1,79 @@
+"""A process that has imported everything and forks one child a run, so that a run can be killed, and killed again, quickly.
+
+Reads requests from standard input, a JSON object a line, and answers each with the child's exit status (negative: the signal)
+and the commit points that it passed.
+
+- ``config``, ``output``: what to extract, and where to
+- ``kill_at``: the child kills itself with SIGKILL as it passes its n-th commit point
+- ``kill_after``: it is killed that many seconds after its start
+- ``fault``: the errno that the n-th passing raises: ``{"at": 3, "errno": 28}``
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+
+import allennlp_light.modules.scalar_mix  # noqa: F401
+import torch
+import transformers.models.bert.modeling_bert  # noqa: F401
+
+import embedpipe
+import embedpipe.api
+import embedpipe.encoders.loaded
+from embedpipe.store import durable
+
+
+def main() -> None:
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(run(json.loads(line))), flush=True)
+
+
+def run(request: dict) -> dict:
+    points, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(points)
+        extract(request, write_end)
+    os.close(write_end)
+    if request.get("kill_after") is not None:
+        time.sleep(request["kill_after"])
+        os.kill(child, signal.SIGKILL)
+    passed = b""
+    while part := os.read(points, 65536):
+        passed += part
+    os.close(points)
+    _, status = os.waitpid(child, 0)
+    return {"status": os.waitstatus_to_exitcode(status), "points": passed.decode().splitlines()}
+
+
+def extract(request: dict, write_end: int) -> None:
+    count = 0
+
+    def pass_point(name: str) -> None:
+        nonlocal count
+        count += 1
+        os.write(write_end, f"{name}\n".encode())
+        if count == request.get("kill_at"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        fault = request.get("fault")
+        if fault and count == fault["at"]:
+            raise OSError(fault["errno"], os.strerror(fault["errno"]))
+
+    durable.commit_point = pass_point
+    torch.set_num_threads(1)
+    status = 0
+    try:
+        embedpipe.extract(request["config"], request["output"]).close()
+    except embedpipe.EmbedpipeError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        status = 1
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

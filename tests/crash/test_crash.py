@@ -1,0 +1,201 @@
+"""Real processes, killed with SIGKILL, and the same command again: nothing sealed is lost and the bytes are the same."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+import embedpipe
+from embedpipe.store import durable
+
+NUM_SENTENCES = 40
+
+
+class Server:
+    """See crash_server.py."""
+
+    def __init__(self, folder: Path) -> None:
+        self.errors = folder / "errors.txt"
+        command = [sys.executable, str(Path(__file__).with_name("crash_server.py"))]
+        with self.errors.open("w") as errors:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+        assert self._process.stdout.readline() == "ready\n"
+
+    def run(self, **request: Any) -> dict[str, Any]:
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory, tiny_model) -> dict[str, Any]:
+    rng = random.Random(5)
+    words = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "near", "river", "bank"]
+    lines = [" ".join(rng.choices(words, k=rng.randrange(0, 14))) for _ in range(NUM_SENTENCES)]
+    corpus = tmp_path_factory.mktemp("corpus") / "corpus.txt"
+    corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return {
+        "corpus": {"type": "words", "path": str(corpus)},
+        "encoder": {"type": "transformer", "model": str(tiny_model("bert")), "device": "cpu"},
+        "views": {"last": {"layers": "last"}, "mean": {"layers": "first", "unit": "sentence"}},
+        "store": {"shard_size": 14_000},
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(config, server, tmp_path_factory) -> tuple[dict[str, str], list[str]]:
+    """What an uninterrupted run leaves, and the commit points that it passes."""
+    folder = tmp_path_factory.mktemp("whole")
+    answer = server.run(config=config, output=str(folder / "features.h5"))
+    assert answer["status"] == 0, server.errors.read_text()
+    return contents(folder), answer["points"]
+
+
+def numbers_of_every_point(points: list[str]) -> list[int]:
+    """The first time that a run passes each commit point, and the last: in the first shard and in the last one."""
+    first = {name: number for number, name in reversed(list(enumerate(points, 1)))}
+    last = {name: number for number, name in enumerate(points, 1)}
+    return sorted({*first.values(), *last.values()})
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """sha256 of every file, of the master the datasets but for the provenance, which has times."""
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = str(path.relative_to(folder))
+        if name != "features.h5":
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            continue
+        with h5py.File(path) as file:
+            keys: list[str] = []
+            file.visit(keys.append)
+            found.update({f"{name}:{key}": digest(file[key]) for key in keys if key != "provenance"})
+    return found
+
+
+def digest(item: Any) -> str:
+    return hashlib.sha256(item[()].tobytes()).hexdigest() if isinstance(item, h5py.Dataset) else "group"
+
+
+def test_the_run_has_several_shards_and_passes_every_commit_point(whole):
+    files, points = whole
+    assert sum(name.startswith("features.h5.shards/0") for name in files) >= 3
+    assert set(points) == set(durable.COMMIT_POINTS)
+
+
+def test_killed_at_any_commit_point_and_started_again_the_store_is_the_same(config, server, whole, tmp_path):
+    files, points = whole
+    for number in numbers_of_every_point(points):
+        folder = tmp_path / str(number)
+        request = {"config": config, "output": str(folder / "features.h5")}
+        assert server.run(**request, kill_at=number)["status"] == -9
+        assert server.run(**request)["status"] == 0, (number, points[number - 1], server.errors.read_text())
+        assert contents(folder) == files, (number, points[number - 1])
+
+
+def test_killed_at_random_moments_until_it_is_done_the_store_is_the_same(config, server, whole, tmp_path):
+    files, _ = whole
+    rng = random.Random(7)
+    request = {"config": config, "output": str(tmp_path / "features.h5")}
+    killed = 0
+    while killed < 30:
+        answer = server.run(**request, kill_after=rng.uniform(0, 0.6))
+        killed += answer["status"] == -9
+        if answer["status"] == 0 or (tmp_path / "features.h5").exists():
+            assert server.run(**request)["status"] == 0
+            assert contents(tmp_path) == files
+            shutil.rmtree(tmp_path)
+    assert server.run(**request)["status"] == 0, server.errors.read_text()
+    assert contents(tmp_path) == files
+
+
+def test_what_is_sealed_is_not_computed_again(config, server, whole, tmp_path):
+    _, points = whole
+    request = {"config": config, "output": str(tmp_path / "features.h5")}
+    server.run(**request, kill_at=len(points) * 2 // 3)
+    sealed = {path: path.stat().st_mtime_ns for path in (tmp_path / "features.h5.shards").glob("*.h5")}
+    committed = (tmp_path / "features.h5.shards" / "manifest.jsonl").read_text().count("\n") - 1
+    assert committed >= 2
+    server.run(**request)
+    kept = [path for path, when in sealed.items() if path.exists() and path.stat().st_mtime_ns == when]
+    assert len(kept) >= committed
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+def test_a_disk_that_fails_at_any_commit_point_is_a_clear_error_and_the_next_run_goes_on(
+    config, server, whole, tmp_path, number
+):
+    files, points = whole
+    for at in numbers_of_every_point(points)[::4]:
+        folder = tmp_path / str(at)
+        request = {"config": config, "output": str(folder / "features.h5")}
+        answer = server.run(**request, fault={"at": at, "errno": number})
+        assert answer["status"] == 1, (at, points[at - 1], answer, server.errors.read_text())
+        assert server.errors.read_text().splitlines()[-1].startswith("StoreError: ")
+        assert server.run(**request)["status"] == 0, (at, points[at - 1], server.errors.read_text())
+        assert contents(folder) == files, (at, points[at - 1])
+    assert "Traceback" not in server.errors.read_text()
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, Path.unlink])
+def test_a_shard_that_is_damaged_between_two_runs_is_made_again(config, server, whole, tmp_path, damage):
+    files, points = whole
+    request = {"config": config, "output": str(tmp_path / "features.h5")}
+    server.run(**request, kill_at=len(points) - 3)
+    damage(tmp_path / "features.h5.shards" / "000001.h5")
+    assert server.run(**request)["status"] == 0, server.errors.read_text()
+    assert contents(tmp_path) == files
+
+
+def test_the_corpus_must_not_change_between_two_runs(config, server, whole, tmp_path):
+    _, points = whole
+    corpus = tmp_path / "corpus.txt"
+    shutil.copy(config["corpus"]["path"], corpus)
+    config = config | {"corpus": config["corpus"] | {"path": str(corpus)}}
+    request = {"config": config, "output": str(tmp_path / "features.h5")}
+    server.run(**request, kill_at=len(points) // 2)
+    corpus.write_text(corpus.read_text() + "one more line\n")
+    assert server.run(**request)["status"] == 1
+    message = server.errors.read_text()
+    assert "inputs.corpus/0" in message and "--restart" in message
+
+
+def test_an_unfinished_store_says_how_to_go_on(config, server, whole, tmp_path):
+    _, points = whole
+    server.run(config=config, output=str(tmp_path / "features.h5"), kill_at=len(points) // 2)
+    with pytest.raises(embedpipe.EmbedpipeError, match="the same"):
+        embedpipe.open_store(tmp_path / "features.h5")
