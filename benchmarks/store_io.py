@@ -9,7 +9,7 @@ All figures are ratios of medians; the runs of a comparison take turns. At least
 - random_sentences_vs_datasets, random_sentences_vs_memmap: vectors of single sentences, in random order
 - shuffled_batches_vs_datasets: batches of 32 sentences in random order, read together
 - open_seconds, open_megabytes: opening a store of --large sentences, in a process of its own
-- overlap: extracting with a real encoder / the longer of encoding alone and writing alone
+- overlap: extracting six views in float16 with a real encoder / the longer of encoding alone and writing alone
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from embedpipe.store import StoreWriter, open_store
 
 VECTOR_SIZE = 768
 SHARD_BYTES = 256 * 2**20
+SIX = ("embeddings", "last", "second_to_last", "sum_last_four", "concat_last_four", "sum_all")
 VIEW = {"last": ViewInfo("word", VECTOR_SIZE, (12,), "float16", "last", "first")}
 
 
@@ -218,8 +219,8 @@ def overlap_ratio(folder: Path, repeats: int) -> dict[str, float]:
         {
             "corpus": {"type": "conll2003", "path": "sample:sample.conll"},
             "encoder": {"type": "transformer", "model": "minilm", "device": "cpu"},
-            "views": {name: {"layers": name} for name in ("all", "last", "concat_last_four")},
-            "store": {"shard_size": "16 MiB"},
+            "views": {name: {"layers": name} for name in SIX},
+            "store": {"shard_size": "16 MiB", "dtype": "float16"},
         }
     )
     sample = list(Conll2003("sample:sample.conll").sentences(ReadLog()))

@@ -7,7 +7,6 @@ A dataset with filters (someone has run h5repack) is read through HDF5.
 
 from __future__ import annotations
 
-import mmap
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -101,14 +100,13 @@ class StoredColumn(Column):
 
     def mapped(self) -> np.ndarray[Any, Any]:
         """The whole column, memory-mapped where it lies in one piece."""
-        descriptor = self._locate()
+        _ = self._locate()
         if self._map is None:
             if self._places is None or len(self._places) != 1 or not len(self):
                 self._map = self.read(0, len(self))
             else:
                 with damaged(self._file.path, self._name):
-                    whole = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-                    self._map = np.ndarray(self.shape, self.dtype, whole, int(self._places[0]))
+                    self._map = np.ndarray(self.shape, self.dtype, self._file.memory_map(), int(self._places[0]))
         return self._map
 
     def _read_into(self, out: np.ndarray[Any, Any], start: int) -> None:
@@ -160,6 +158,14 @@ class StoredText:
             return unpack(data, offsets)
         except UnicodeDecodeError:
             raise self._data.damaged(f"the strings {start} to {stop} are not UTF-8") from None
+
+
+def range_at(column: Column, index: int) -> tuple[int, int]:
+    """Read one range, from the memory map of the offsets: a single number is soonest had without a call of the system."""
+    start, end = column.mapped()[index : index + 2].tolist()
+    if not 0 <= start <= end:
+        raise column.damaged(f"the offsets at {index} are not ascending")
+    return start, end
 
 
 def read_offsets(column: Column, start: int, stop: int) -> IntArray:

@@ -64,6 +64,10 @@ class ViewMatrix:
             index = np.arange(len(rows)) if rest else slice(None)
         return rows[(index, *rest)]
 
+    def read(self, start: int, stop: int) -> FloatArray:
+        """The rows from ``start`` to ``stop``, both within the view."""
+        return self._column.read(start, stop)
+
     def __iter__(self) -> Iterator[FloatArray]:
         for start in range(0, len(self), ROWS_A_READ):
             yield from self._column.read(start, min(start + ROWS_A_READ, len(self)))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 from embedpipe.dataflow import ViewInfo
 from embedpipe.errors import FeaturesError
 from embedpipe.store import format as names
-from embedpipe.store.columns import read_offsets
+from embedpipe.store.columns import range_at
 from embedpipe.store.id_index import find_ids
 from embedpipe.store.manifest import ShardRecord
 from embedpipe.store.matrix import ViewMatrix
@@ -160,7 +160,7 @@ class Store(Sequence[StoredSentence]):
         if unit == "sentence":
             return slice(index, index + 1)
         column = self.file.column(names.WORD_OFFSETS if unit == "word" else names.SUBWORD_OFFSETS)
-        return slice(*read_offsets(column, index, index + 1).tolist())
+        return slice(*range_at(column, index))
 
     def vectors(self, view: str, sentence: str | int | StoredSentence) -> FloatArray:
         """The vectors of a sentence.
@@ -171,9 +171,9 @@ class Store(Sequence[StoredSentence]):
             ``(vector_size,)`` for a sentence view; a stacked view has ``(num_layers, vector_size)`` for ``vector_size``.
         :raises FeaturesError: If the store has no such view or sentence.
         """
-        unit = self._view(view).unit
-        vectors: FloatArray = self.matrix(view)[self.rows(view, sentence)]
-        return vectors[0] if unit == "sentence" else vectors
+        rows = self.rows(view, sentence)
+        vectors = self.matrix(view).read(rows.start, rows.stop)
+        return vectors[0] if self._view(view).unit == "sentence" else vectors
 
     def matrix(self, view: str) -> ViewMatrix:
         """All rows of a view, which are read as they are asked for.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
+import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ class SealedFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._columns: dict[str, Column] = {}
+        self._memory_map: mmap.mmap | None = None
         self._vocabularies: dict[str, list[str]] = {}
         self._check_file()
         self._file = self._open()
@@ -108,10 +110,17 @@ class SealedFile:
             raise StoreError(f"cannot read the store {self.path}: it has been closed. Open it again with open_store.")
         return self._descriptor
 
+    def memory_map(self) -> mmap.mmap:
+        """The whole file, read-only; one map serves all columns, as each holds a file descriptor."""
+        if self._memory_map is None:
+            self._memory_map = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
+        return self._memory_map
+
     def close(self) -> None:
         """Close it; nothing can be read any more."""
         self._descriptor = None
         self._columns.clear()  # a memory-mapped one holds the file open
+        self._memory_map = None
         self._file.close()
 
     def _make_column(self, name: str) -> Column:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from embedpipe.store.id_index import HashArray
 
 
+_LARGE_BYTES = 1 << 20
+"""Vectors of a shard for which the room between its datasets, 2 KiB each, does not matter."""
+
+
 def write_shard(
     partial: Path,
     block: Block,
@@ -65,7 +69,7 @@ def shard_image(
     columns = {names.DOCUMENT_INDEX: document_index, **_sentence_columns(block), **_word_columns(block)}
     columns[names.ID_ORDER] = np.argsort(id_hashes, kind="stable").astype("<i8")
     columns[names.ID_HASHES] = id_hashes[columns[names.ID_ORDER]]
-    image = FileImage()
+    image = FileImage(large=sum(np.asarray(view).nbytes for view in block.views.values()) >= _LARGE_BYTES)
     add_text(image, names.DOCUMENT_ID, documents)
     add_text(image, names.SENTENCE_ID, [sentence.id for sentence in sentences])
     add_text(image, names.SENTENCE_TEXT, [sentence.text for sentence in sentences])

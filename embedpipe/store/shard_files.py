@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import stat
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,19 +199,18 @@ class ShardedColumn(Column):
     ) -> None:
         super().__init__(path, name, (bounds[-1], *row_shape), dtype)
         self._shards = shards
-        self._bounds = np.asarray(bounds, np.int64)
+        self._bounds = list(bounds)
 
     def _prepare(self, start: int, stop: int) -> None:
         """Open the shards, which shows that they are as large as the table says, before memory is taken for their rows."""
-        first = int(np.searchsorted(self._bounds, start, "right")) - 1
-        for index in range(first, int(np.searchsorted(self._bounds, stop, "left"))):
+        for index in range(bisect_right(self._bounds, start) - 1, bisect_left(self._bounds, stop)):
             self._shards.check(index)
 
     def _read_into(self, out: np.ndarray[Any, Any], start: int) -> None:
         row, stop = start, start + len(out)
-        index = int(np.searchsorted(self._bounds, row, "right")) - 1
+        index = bisect_right(self._bounds, row) - 1
         while row < stop:
-            first, last = self._bounds[index : index + 2].tolist()
+            first, last = self._bounds[index : index + 2]
             end = min(stop, last)
             if end > row:
                 self._shards.read_into(index, self._name, row - first, out[row - start : end - start])
