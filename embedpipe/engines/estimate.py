@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,32 +17,43 @@ from embedpipe.engines.survey import survey
 if TYPE_CHECKING:
     from embedpipe.extraction import Embedder
 
-_SENTENCES = 2000
+_HEAD_BYTES = 2 * 2**20
+"""Of the corpus's files; readers say how far they are to about 128 KiB."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Head:
-    """The beginning of a corpus."""
+    """The beginning of a corpus.
+
+    :param taken_bytes: Of its files, what the sentences so far take; ``None`` if they are all there are.
+    """
 
     corpus: Corpus
+    taken_bytes: int | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         return self.corpus.files
 
     def sentences(self, log: ReadLog) -> Iterator[Sentence]:
-        return itertools.islice(self.corpus.sentences(log), _SENTENCES)
+        taken_bytes = 0
+        for sentence in self.corpus.sentences(log):
+            if log.position_bytes > _HEAD_BYTES and taken_bytes:
+                self.taken_bytes = taken_bytes  # the reader has just gone on to the next portion of the file
+                return
+            taken_bytes = log.position_bytes
+            yield sentence
 
 
 def estimate_bytes(corpus: Corpus, embedder: Embedder) -> int:
-    """Estimate the bytes of a store; exact for a corpus of at most 2,000 sentences, but for what is beside the vectors.
+    """Estimate the bytes of a store; exact for a corpus of at most 2 MiB, but for what is beside the vectors.
 
     :raises CorpusError: If the beginning of the corpus cannot be read.
     """
-    log = ReadLog()
-    counted = survey(_Head(corpus), embedder, log)
-    if counted.num_sentences == _SENTENCES and log.position_bytes:
-        counted = counted.projected(math.ceil(_SENTENCES * max(1.0, log.size_bytes / log.position_bytes)))
+    log, head = ReadLog(), _Head(corpus)
+    counted = survey(head, embedder, log)
+    if head.taken_bytes is not None:
+        counted = counted.projected(math.ceil(counted.num_sentences * log.size_bytes / head.taken_bytes))
     vector_bytes = sum(
         counted.num_rows(info.unit) * math.prod(info.row_shape) * np.dtype(info.dtype).itemsize
         for info in embedder.view_infos.values()
