@@ -3,6 +3,7 @@
 import gzip
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from corpus_contract import fault, read, write
@@ -135,11 +136,20 @@ def test_a_blank_line_of_words_keeps_its_row(tmp_path):
     assert [bool(s.flags & SentenceFlag.EMPTY) for s in sentences] == [False, True, True, False]
 
 
-def test_a_closed_stream_closes_its_file(tmp_path):
-    # An open file would be a ResourceWarning, and warnings are errors here.
+def test_a_closed_stream_closes_its_file(tmp_path, monkeypatch):
+    opened = []
+    open_file = Path.open
+
+    def note(self, *arguments, **settings):
+        opened.append(open_file(self, *arguments, **settings))
+        return opened[-1]
+
+    monkeypatch.setattr(Path, "open", note)
     sentences = Jsonl(write(tmp_path / "a.jsonl", '{"text": "x"}\n' * 9)).sentences(ReadLog())
     next(sentences)
+    assert any(not file.closed for file in opened)
     sentences.close()
+    assert all(file.closed for file in opened)
 
 
 def test_readers_import_neither_torch_nor_transformers():
