@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from embedpipe.config import LoadedConfig, load_config
+from embedpipe.config import Loaded, LoadedConfig, load_config
 from embedpipe.engines import LocalEngine
 from embedpipe.errors import ConfigError
 from embedpipe.store import Store, open_store
@@ -63,4 +63,4 @@ def load_embedder(config: Config) -> Embedder:
 
 
 def _load(config: Config, **settings: Any) -> LoadedConfig:
-    return config if isinstance(config, LoadedConfig) else load_config(config, **settings)
+    return config if isinstance(config, Loaded) else load_config(config, **settings)

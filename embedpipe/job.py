@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+from annotated_types import MinLen
 
 from embedpipe.batching import Batching
+from embedpipe.dataflow import Corpus
 from embedpipe.extraction import Embedder
 from embedpipe.store import StoreSettings
-from embedpipe.subwords import SentenceContext, SubwordTokenizer
+from embedpipe.subwords import Context, SentenceContext, SubwordTokenizer
+from embedpipe.views import View
 
 if TYPE_CHECKING:
-    from embedpipe.dataflow import Corpus, Encoder
+    from embedpipe.dataflow import Encoder
     from embedpipe.encoders import ModelFiles
-    from embedpipe.subwords import Context
-    from embedpipe.views import View
 
 
 class EncoderSettings(Protocol):
@@ -41,19 +43,19 @@ class Job:
     :param corpus: The source of sentences.
     :param encoder: The pretrained model.
     :param views: By name, the kinds of vectors to keep; all of them come from one forward pass.
-    :param store: Where the vectors go, and how they are kept.
     :param context: What the encoder sees around a sentence.
     :param batching: How much goes through the encoder at a time.
+    :param store: Where the vectors go, and how they are kept.
     :param on_error: What to do with a sentence that the encoder cannot take, or whose vectors are not finite: ``"stop"``, or
         ``"record"`` it, with zero vectors, a flag and the reason in the provenance.
     """
 
     corpus: Corpus
     encoder: EncoderSettings
-    views: Mapping[str, View]
-    store: StoreSettings = field(default_factory=StoreSettings)
+    views: Annotated[Mapping[str, View], MinLen(1)]
     context: Context = field(default_factory=SentenceContext)
     batching: Batching = field(default_factory=Batching)
+    store: StoreSettings = field(default_factory=StoreSettings)
     on_error: Literal["stop", "record"] = "stop"
 
     def load(self) -> Embedder:

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from embedpipe.config.registry import fields_of, registered
 from embedpipe.config.roles import NOUNS, ROLES, role_of
-from embedpipe.config.schema import SECTIONS
 from embedpipe.config.wording import alternatives, dotted, with_article
 from embedpipe.errors import ConfigError
 
 if TYPE_CHECKING:
-    from embedpipe.job import Job
+    from _typeshed import DataclassInstance
 
 
-def resolved(job: Job) -> dict[str, Any]:
+def resolved(job: DataclassInstance) -> dict[str, Any]:
     """Write a job as plain JSON, which loads again to an equal job.
 
     A layer combination that has a name of its own is written by that name.
 
     :raises ConfigError: If the job has a component that is not registered, so that no config can name it.
     """
-    return {key: spell(getattr(job, key), hint, (key,)) for key, (hint, _) in SECTIONS.items()}
+    written: dict[str, Any] = spell(job, type(job), ())
+    return written
 
 
 def spell(value: Any, hint: Any, path: tuple[str, ...]) -> Any:

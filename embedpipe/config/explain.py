@@ -24,17 +24,21 @@ _BOUNDS = {
 _FIELD_FIRST = re.compile(r"(\w+): (.*)", re.DOTALL)
 
 
-def mistakes(error: ValidationError) -> list[str]:
-    """Every mistake, in the order of the schema, each in one line that starts with its path."""
-    found = (f"{dotted(path)}: {sentence(text)}" for detail in error.errors() for path, text in _explain(detail))
+def mistakes(error: ValidationError, root: type) -> list[str]:
+    """Every mistake, in the order of the schema, each in one line that starts with its path.
+
+    :param root: The dataclass whose fields are the config's keys.
+    """
+    start = Place.root(root)
+    found = (f"{dotted(path)}: {sentence(text)}" for detail in error.errors() for path, text in _explain(detail, start))
     return list(dict.fromkeys(found))
 
 
-def _explain(detail: ErrorDetails) -> Iterator[tuple[Sequence[str | int], str]]:
+def _explain(detail: ErrorDetails, start: Place) -> Iterator[tuple[Sequence[str | int], str]]:
     """The paths and texts that an error comes to; nearly always one."""
     loc, kind, value, context = detail["loc"], detail["type"], detail["input"], detail.get("ctx", {})
     is_key = loc[-1:] == ("[key]",) and kind == "string_too_short" and value == ""
-    above, place = Place((), None), Place((), None)
+    above, place = start, start
     for step in loc[:-1] if is_key else loc:
         above, place = place, place.follow(step)
     if is_key:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,9 +17,14 @@ from embedpipe.config.schema import build
 from embedpipe.errors import ConfigError
 from embedpipe.job import Job
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+J = TypeVar("J", bound="DataclassInstance")
+
 
 @dataclass(frozen=True)
-class LoadedConfig:
+class Loaded(Generic[J]):
     """A config that has no mistake.
 
     :param job: The components that it names, put together; nothing is read or loaded yet.
@@ -27,9 +32,13 @@ class LoadedConfig:
     :param source: Its path as it was given, or "the config given as a dict".
     """
 
-    job: Job
+    job: J
     resolved: dict[str, Any]
     source: str
+
+
+LoadedConfig: TypeAlias = Loaded[Job]
+"""The config of an extraction."""
 
 
 def load_config(
@@ -39,7 +48,7 @@ def load_config(
     ext_vars: Mapping[str, str] | None = None,
     include_packages: Sequence[str] = (),
 ) -> LoadedConfig:
-    """Read a config, check all of it, and make its components.
+    """Read the config of an extraction, check all of it, and make its components.
 
     :param config: Path of a jsonnet or JSON file, or the config itself.
     :param overrides: Changes to single values: ``{"encoder.precision": "bfloat16"}``, or jsonnet that gives such an object.
@@ -47,11 +56,26 @@ def load_config(
     :param include_packages: Packages to import first, so that they register their components.
     :raises ConfigError: With every mistake that the config has.
     """
+    return load_config_of(Job, config, overrides=overrides, ext_vars=ext_vars, include_packages=include_packages)
+
+
+def load_config_of(
+    root: type[J],
+    config: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    overrides: str | Mapping[str, Any] | None = None,
+    ext_vars: Mapping[str, str] | None = None,
+    include_packages: Sequence[str] = (),
+) -> Loaded[J]:
+    """Read the config of any kind of job; see :func:`load_config`.
+
+    :param root: The dataclass whose fields are the config's keys.
+    """
     load_plugins(include_packages)
     source = source_name(config)
     data = evaluate(config, ext_vars=ext_vars, overrides=overrides)
     try:
-        job = build(data)
+        job = build(data, root)
     except ValidationError as error:
-        raise ConfigError(source, mistakes(error)) from None
-    return LoadedConfig(job, resolved(job), source)
+        raise ConfigError(source, mistakes(error, root)) from None
+    return Loaded(job, resolved(job), source)

@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
 from embedpipe.config.registry import fields_of, registered
-from embedpipe.config.schema import MARK, SECTIONS
+from embedpipe.config.schema import MARK
 from embedpipe.config.wording import alternatives, in_words, with_article
 
 
@@ -25,7 +25,12 @@ class Place:
     path: tuple[str | int, ...]
     hint: Any
     owner: str = "the config"
-    fields: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {key: hint for key, (hint, _) in SECTIONS.items()})
+    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def root(cls, job: type) -> Place:
+        """The whole config of a job."""
+        return cls((), None, fields=_fields_below(job))
 
     def follow(self, step: str | int) -> Place:
         """One step of a path as pydantic tells it: a key, an index, or the name of a union's member."""

@@ -1,4 +1,4 @@
-"""The config's schema: pydantic models made of the components' dataclasses, and the way from JSON to a job.
+"""A config's schema: pydantic models made of the dataclasses' annotations, and the way from JSON to a job.
 
 Strict: no key that is not a field, no string for a number, no number for a truth value. Each role is one union, told apart by
 ``type``; the other unions are told apart by the kind of the JSON value. So every mistake is found, once, in one go.
@@ -11,32 +11,17 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from types import NoneType
-from typing import Annotated, Any, ForwardRef, Literal, Optional, Union, get_args, get_origin
+from typing import Annotated, Any, ForwardRef, Literal, Optional, TypeVar, Union, get_args, get_origin
 
 from annotated_types import MinLen
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, create_model
 from pydantic_core import PydanticCustomError
 
-from embedpipe.batching import Batching
 from embedpipe.config.registry import fields_of, is_required, registered
 from embedpipe.config.roles import ROLES, role_of
 from embedpipe.config.wording import alternatives
-from embedpipe.dataflow import Corpus
-from embedpipe.job import EncoderSettings, Job
-from embedpipe.store import StoreSettings
-from embedpipe.subwords import Context
-from embedpipe.views import View
 
-SECTIONS: dict[str, tuple[Any, bool]] = {
-    "corpus": (Corpus, True),
-    "encoder": (EncoderSettings, True),
-    "context": (Context, False),
-    "views": (Annotated[Mapping[str, View], MinLen(1)], True),
-    "batching": (Batching, False),
-    "store": (StoreSettings, False),
-    "on_error": (Literal["stop", "record"], False),
-}
-"""The keys of a config: the annotation of each, and whether it is required."""
+R = TypeVar("R")
 
 MARK = "\0"
 """Starts the names of a union's members, which pydantic puts between the keys of an error's path."""
@@ -44,26 +29,27 @@ MARK = "\0"
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-def build(config: Mapping[str, Any]) -> Job:
-    """Check a config and make the job of it.
+def build(config: Mapping[str, Any], root: type[R]) -> R:
+    """Check a config and make what it describes.
 
     :param config: Plain JSON.
+    :param root: The dataclass whose fields are the config's keys: :class:`~embedpipe.job.Job`, for instance.
     :raises pydantic.ValidationError: With every mistake; see :mod:`embedpipe.config.explain`.
     """
     types = tuple((role, name, item) for role in ROLES for name, item in registered(role).items())
-    job: Job = _adapter(types).validate_json(json.dumps(config))
-    return job
+    adapter = _adapter(root, types)  # type: ignore[arg-type]  # a class can be hashed
+    made: R = adapter.validate_json(json.dumps(config))
+    return made
 
 
-@lru_cache(maxsize=1)
-def _adapter(types: tuple[tuple[str, str, Any], ...]) -> TypeAdapter[Any]:
+@lru_cache(maxsize=4)
+def _adapter(root: type, types: tuple[tuple[str, str, Any], ...]) -> TypeAdapter[Any]:
     """The whole schema (20 ms), made anew when plug-ins have registered more types."""
     models: list[type[BaseModel]] = []
     namespace = {_reference(role): _component(role, models) for role in ROLES}
-    job = _model("Job", SECTIONS, models)
+    checked: Any = _annotation(root, models)
     for model in models:
         model.model_rebuild(_types_namespace=namespace)
-    checked: Any = Annotated[job, AfterValidator(partial(_make, Job))]
     return TypeAdapter(checked)
 
 

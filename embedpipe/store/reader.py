@@ -6,14 +6,17 @@ import difflib
 import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
-from embedpipe.dataflow import ViewInfo
+import numpy as np
+
+from embedpipe.dataflow import Unit, ViewInfo
 from embedpipe.errors import FeaturesError
 from embedpipe.store import format as names
-from embedpipe.store.columns import range_at
+from embedpipe.store.columns import range_at, read_offsets
 from embedpipe.store.id_index import find_ids
 from embedpipe.store.manifest import ShardRecord
 from embedpipe.store.matrix import ViewMatrix
@@ -26,6 +29,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from embedpipe.dataflow import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLabel:
+    """The values of a label.
+
+    :param unit: What has a value.
+    :param vocabulary: The values, each once.
+    :param codes: Of each word or sentence, its value's place in the vocabulary; -1 where there is none. *Shape:* ``(n,)``.
+    """
+
+    unit: Unit
+    vocabulary: tuple[str, ...]
+    codes: IntArray
 
 
 def open_store(path: str | os.PathLike[str]) -> Store:
@@ -174,6 +191,23 @@ class Store(Sequence[StoredSentence]):
         rows = self.rows(view, sentence)
         vectors = self.matrix(view).read(rows.start, rows.stop)
         return vectors[0] if self._view(view).unit == "sentence" else vectors
+
+    def offsets(self, unit: Unit) -> IntArray:
+        """Where the rows of each sentence start, for any view of the unit. *Shape:* ``(num_sentences + 1,)``, int64."""
+        if unit == "sentence":
+            return np.arange(len(self) + 1, dtype=np.int64)
+        column = self.file.column(names.WORD_OFFSETS if unit == "word" else names.SUBWORD_OFFSETS)
+        return read_offsets(column, 0, len(self))
+
+    def label(self, name: str) -> StoredLabel:
+        """All values of a label, as codes.
+
+        :raises FeaturesError: If the store has no such label.
+        """
+        if (info := self.file.structure.labels.get(name)) is None:
+            raise FeaturesError(f"{self.path} has no label {name!r}. It has: {', '.join(self.label_names) or 'none'}.")
+        codes = self.file.column(f"{info.group}/{names.LABEL_CODES}")
+        return StoredLabel(info.unit, tuple(self.file.vocabulary(name)), codes.read(0, len(codes)).astype(np.int64))
 
     def matrix(self, view: str) -> ViewMatrix:
         """All rows of a view, which are read as they are asked for.

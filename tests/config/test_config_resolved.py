@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from embedpipe.config import ROLES, components, fingerprint, load_config, resolved, sha256_of
 from embedpipe.config.registry import fields_of, is_required, registered
-from embedpipe.config.schema import SECTIONS
 from embedpipe.corpus import Words
 from embedpipe.encoders import Transformer
 from embedpipe.errors import ConfigError
@@ -86,14 +85,10 @@ def test_every_default_is_written_out():
 
 
 def test_a_job_made_in_python_resolves_too_unless_a_config_cannot_name_its_parts():
-    job = Job(Words("a"), Transformer(), {"last": View(Layer(-1))}, StoreSettings())
+    job = Job(Words("a"), Transformer(), {"last": View(Layer(-1))}, store=StoreSettings())
     assert resolved(job) == load_config(config()).resolved
     with pytest.raises(ConfigError, match=r"encoder: object is not registered as an encoder type; see @register"):
         resolved(dataclasses.replace(job, encoder=object()))
-
-
-def test_the_schema_has_the_fields_of_a_job():
-    assert set(SECTIONS) == {field.name for field in dataclasses.fields(Job)}
 
 
 def test_the_fingerprint_changes_with_what_determines_the_bytes_and_with_nothing_else():
