@@ -1,0 +1,1 @@
+"""Heads: models over vectors that are frozen."""
