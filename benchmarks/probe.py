@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 
 import embedpipe
 from embedpipe.downstream import StoreFeatures
+from embedpipe.downstream.metrics import is_bio, score_tags
 from embedpipe.layers import Layer
 
 if TYPE_CHECKING:
@@ -68,36 +69,6 @@ class Result:
     recall: float | None
     f1: float | None
     seconds: float
-
-
-def entities(tags: Sequence[str]) -> set[tuple[int, int, str]]:
-    """The entities in the tags of one sentence, as (start, end, type), half-open.
-
-    Strict IOB2: ``B-`` starts an entity, ``I-`` of the same type goes on in it; any other ``I-`` is no part of an entity.
-    """
-    found: set[tuple[int, int, str]] = set()
-    start, type = 0, ""  # of the open entity; no type: none is open
-    for index, tag in enumerate([*tags, "O"]):
-        if type and tag == f"I-{type}":
-            continue
-        if type:
-            found.add((start, index, type))
-        start, type = index, tag[2:] if tag.startswith("B-") else ""
-    return found
-
-
-def entity_scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> tuple[float, float, float]:
-    """Precision, recall and F1 over all sentences; 0 where there is nothing to divide by."""
-    pairs = [(entities(own), entities(other)) for own, other in zip(gold, predicted, strict=True)]
-    num_right = sum(len(own & other) for own, other in pairs)
-    num_gold, num_predicted = sum(len(own) for own, _ in pairs), sum(len(other) for _, other in pairs)
-    precision, recall = num_right / max(1, num_predicted), num_right / max(1, num_gold)
-    return precision, recall, 2 * precision * recall / (precision + recall) if num_right else 0.0
-
-
-def is_bio(labels: pd.Series[str]) -> bool:
-    kinds = set(labels)
-    return "O" in kinds and len(kinds) > 1 and all(kind == "O" or kind[:2] in ("B-", "I-") for kind in kinds)
 
 
 def runs(frame: pd.DataFrame, tags: Sequence[str]) -> list[list[str]]:
@@ -180,7 +151,8 @@ def probe(split: Split, view: str, train: StoreFeatures, test: StoreFeatures) ->
     accuracy = float(np.mean([one == other for one, other in zip(gold, predicted, strict=True)]))
     precision = recall = f1 = None
     if split.unit == "word" and is_bio(split.train[split.column]):
-        precision, recall, f1 = entity_scores(runs(split.test, gold), runs(split.test, predicted))
+        scores = score_tags(runs(split.test, gold), runs(split.test, predicted), set(split.train[split.column]))
+        precision, recall, f1 = scores["precision"], scores["recall"], scores["f1"]
     seconds = time.perf_counter() - started
     return Result(view, split.unit, vectors.shape[1], accuracy, precision, recall, f1, seconds)
 

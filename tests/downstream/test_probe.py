@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from seqeval.metrics import f1_score, precision_score, recall_score
+from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -19,7 +16,6 @@ from embedpipe.downstream import StoreFeatures
 from embedpipe.layers import Layer
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 
 
 @pytest.fixture(scope="module")
@@ -29,26 +25,6 @@ def probe():
         import probe
 
         yield probe
-
-
-@given(
-    pairs=st.lists(
-        st.lists(st.tuples(st.sampled_from(TAGS), st.sampled_from(TAGS)), min_size=1, max_size=8), min_size=1, max_size=5
-    )
-)
-def test_entity_scores_are_those_of_strict_seqeval(probe, pairs):
-    gold, predicted = ([[pair[side] for pair in sentence] for sentence in pairs] for side in (0, 1))
-    strict = {"mode": "strict", "scheme": IOB2, "zero_division": 0}
-    expected = [score(gold, predicted, **strict) for score in (precision_score, recall_score, f1_score)]
-    np.testing.assert_allclose(probe.entity_scores(gold, predicted), expected)
-
-
-def test_an_entity_starts_with_b_and_goes_on_with_i_of_its_type(probe):
-    assert probe.entities(["B-PER", "I-PER", "B-PER", "I-LOC", "O", "I-LOC", "B-LOC"]) == {
-        (0, 2, "PER"),
-        (2, 3, "PER"),
-        (6, 7, "LOC"),
-    }
 
 
 def test_every_label_is_probed_with_the_views_of_its_unit(probe, store_path, tmp_path, capsys):
@@ -78,6 +54,10 @@ def test_a_named_stacked_view_is_probed_layer_by_layer(probe, store, store_path,
         features = StoreFeatures(store, "all_layers", Layer(layer))
         model = make_pipeline(features, StandardScaler(), LogisticRegression(**probe.LOGISTIC_REGRESSION))
         assert result["accuracy"] == pytest.approx(model.fit(train, train["ner"]).score(test, test["ner"]))
+        gold, predicted = (probe.runs(test, tags) for tags in (test["ner"].tolist(), model.predict(test).tolist()))
+        assert result["f1"] == pytest.approx(
+            f1_score([list(map(str, run)) for run in gold], predicted, mode="strict", scheme=IOB2)
+        )
 
 
 def test_with_a_test_store_all_of_the_first_one_is_trained_on(probe, store_path, tmp_path, capsys):
