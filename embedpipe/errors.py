@@ -12,7 +12,8 @@
     │   ├── NotAStoreError     the file is something else
     │   ├── FormatVersionError the file was written by a newer embedpipe
     │   └── DamagedStoreError  the file was a store and is broken
-    └── FeaturesError          rows, views or labels that a store or a model does not have (also a ValueError)
+    ├── FeaturesError          rows, views or labels that a store or a model does not have (also a ValueError)
+    └── ModelError             a trained model cannot be written, read or used
 
 Each message says what was being done, to what, what was found, what was expected, and what to do next. The command line
 prints the message alone, never a traceback.
@@ -86,3 +87,7 @@ class DamagedStoreError(StoreError):
 
 class FeaturesError(EmbedpipeError, ValueError):
     """Rows, views or labels that a store or a model does not have."""
+
+
+class ModelError(EmbedpipeError):
+    """A trained model cannot be written, read or used."""

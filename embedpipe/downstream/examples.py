@@ -61,11 +61,11 @@ class Examples:
 
         :param chosen: Positions in ``sentences``.
         """
-        return _ranges(self.starts[chosen], self.lengths[chosen])
+        return row_ranges(self.starts[chosen], self.lengths[chosen])
 
     def codes_of(self, chosen: IntArray) -> IntArray:
         """Codes of some sentences, one sentence after the other."""
-        return self.codes[_ranges(self.offsets[:-1][chosen], self.lengths[chosen])]
+        return self.codes[row_ranges(self.offsets[:-1][chosen], self.lengths[chosen])]
 
     def vectors_of(self, chosen: IntArray) -> npt.NDArray[np.float32]:
         """Vectors of some sentences, one sentence after the other.
@@ -90,7 +90,7 @@ class Examples:
 
         :param chosen: Positions in ``sentences``.
         """
-        within = _ranges(self.offsets[:-1][chosen], self.lengths[chosen])
+        within = row_ranges(self.offsets[:-1][chosen], self.lengths[chosen])
         groups = None if self.groups is None else self.groups[within]
         return replace(
             self,
@@ -130,7 +130,7 @@ def read_examples(
     numbers = np.arange(len(store)) if sentences is None else np.asarray(sentences, np.int64)
     offsets = store.offsets(unit)
     starts, lengths = offsets[:-1][numbers], np.diff(offsets)[numbers]
-    codes = to_known[found.codes[_ranges(starts, lengths)]]  # the code -1 of no label is the last
+    codes = to_known[found.codes[row_ranges(starts, lengths)]]  # the code -1 of no label is the last
     return Examples(store, selection, numbers, starts, lengths, codes, known)
 
 
@@ -140,7 +140,7 @@ def _sorted(label: StoredLabel) -> tuple[str, ...]:
     return tuple(sorted(used, key=lambda tag: (tag != "O", tag)))
 
 
-def _ranges(starts: IntArray, lengths: IntArray) -> IntArray:
+def row_ranges(starts: IntArray, lengths: IntArray) -> IntArray:
     """All numbers of the ranges that start at ``starts``, one range after the other."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0

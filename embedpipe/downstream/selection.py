@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from embedpipe.downstream.learned_mix import LEARNED_MIX, LearnedMix
 from embedpipe.errors import FeaturesError
-from embedpipe.layers import NAMED, LayerCombination
+from embedpipe.layers import NAMED, LayerCombination, resolve_layer
 
 if TYPE_CHECKING:
     from embedpipe.dataflow import FloatArray, ViewInfo
@@ -27,6 +28,7 @@ class Selection:
     :param combination: For a stacked view, what makes one vector of its layers.
     :param positions: For a stacked view, where in the stack the combination's layers are.
     :param layers_name: Stands behind the view's name in the names of the features.
+    :param learned: Whether a model that is trained on them is to mix the layers at ``positions`` itself.
     """
 
     view: str
@@ -35,6 +37,17 @@ class Selection:
     combination: LayerCombination | None = None
     positions: tuple[int, ...] = ()
     layers_name: str = ""
+    learned: bool = False
+
+    @property
+    def mixed_layers(self) -> tuple[int, ...]:
+        """Indices of the layers at ``positions``, 0 being the embedding layer."""
+        return tuple(self.info.layers[position] for position in self.positions)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what :meth:`vectors` makes of one row."""
+        return (len(self.positions), self.vector_size) if self.learned else (self.vector_size,)
 
     @property
     def feature_names(self) -> npt.NDArray[np.object_]:
@@ -46,8 +59,11 @@ class Selection:
         """Make vectors of rows.
 
         :param rows: *Shape:* ``(num_rows, *row_shape)``.
-        :returns: *Shape:* ``(num_rows, vector_size)``.
+        :returns: *Shape:* ``(num_rows, vector_size)``; for a learned mix ``(num_rows, num_layers, vector_size)``.
         """
+        if self.learned:
+            whole = self.positions == tuple(range(rows.shape[1]))
+            return np.ascontiguousarray(rows if whole else rows[:, self.positions], dtype=np.float32)
         if self.combination is None:
             return np.asarray(rows, dtype=np.float32)
         import torch
@@ -61,14 +77,14 @@ def select(
     where: str,
     views: Mapping[str, ViewInfo],
     view: str | None,
-    layers: str | LayerCombination | None,
+    layers: str | LayerCombination | LearnedMix | None,
     num_layers: int | None,
 ) -> Selection:
     """Find the view that is meant and the combination that makes vectors of it.
 
     :param where: What has the views, for the messages.
     :param view: A name; ``None`` where there is only one view.
-    :param layers: For a stacked view, a combination or its name; ``None`` for any other.
+    :param layers: For a stacked view, a combination, a learned mix, or the name of one; ``None`` for any other.
     :param num_layers: Of the encoder; ``None`` where that is unknown.
     :raises FeaturesError: If there is no such view, or its layers do not suffice for the combination.
     """
@@ -86,13 +102,50 @@ def select(
             f"view {name!r} of {where} keeps its {len(info.layers)} layers apart. Choose how they become one vector with "
             f"layers=: one of {', '.join(_one_vector_names())}, or a combination of embedpipe.layers."
         )
-    combination = _find_combination(layers)
     asked = f"layers={layers!r} over view {name!r} of {where}"
+    if layers == LEARNED_MIX or isinstance(layers, LearnedMix):
+        mix = LearnedMix() if isinstance(layers, str) else layers
+        return _select_mix(asked, name, info, mix, num_layers)
+    combination = _find_combination(layers)
     if num_layers is None:
         raise FeaturesError(f"{asked}: it is not on record how many layers the encoder has, so none can be chosen.")
-    positions = _positions(asked, info.layers, combination, num_layers)
+    positions = _positions(asked, info.layers, _needed_layers(asked, combination, num_layers))
     layers_name = layers if isinstance(layers, str) else type(layers).__name__.lower()
     return Selection(name, info, combination.vector_size(info.vector_size, num_layers), combination, positions, layers_name)
+
+
+def select_vectors(
+    where: str,
+    views: Mapping[str, ViewInfo],
+    view: str | None,
+    layers: str | LayerCombination | None,
+    num_layers: int | None,
+) -> Selection:
+    """Do as :func:`select`, for those who train nothing and so cannot learn a mix.
+
+    :raises FeaturesError: Also for a learned mix.
+    """
+    selection = select(where, views, view, layers, num_layers)
+    if selection.learned:
+        raise FeaturesError(
+            "layers: a learned mix has no weights before a tagger has trained them. Train one with "
+            f"NerTagger(view={selection.view!r}, layers={LEARNED_MIX!r}), and take the mix that it has learned "
+            "(tagger.mix.as_config() for a config); or choose one of " + ", ".join(_one_vector_names()) + "."
+        )
+    return selection
+
+
+def _select_mix(asked: str, name: str, info: ViewInfo, mix: LearnedMix, num_layers: int | None) -> Selection:
+    needed = info.layers
+    if mix.layers is not None:
+        if num_layers is None and min(mix.layers) < 0:
+            raise FeaturesError(f"{asked}: it is not on record how many layers the encoder has; count them from 0.")
+        try:
+            needed = tuple(resolve_layer(layer, max(info.layers) if num_layers is None else num_layers) for layer in mix.layers)
+        except ValueError as error:
+            raise FeaturesError(f"{asked}: {error}.") from None
+    positions = _positions(asked, info.layers, needed)
+    return Selection(name, info, info.vector_size, None, positions, LEARNED_MIX, learned=True)
 
 
 def _choose_view(where: str, views: Mapping[str, ViewInfo], view: str | None) -> str:
@@ -117,12 +170,15 @@ def _find_combination(layers: str | LayerCombination) -> LayerCombination:
     return combination
 
 
-def _positions(asked: str, held: tuple[int, ...], combination: LayerCombination, num_layers: int) -> tuple[int, ...]:
-    """Where in a stack of the layers ``held`` those are that the combination needs."""
+def _needed_layers(asked: str, combination: LayerCombination, num_layers: int) -> tuple[int, ...]:
     try:
-        needed = combination.needed_layers(num_layers)
+        return combination.needed_layers(num_layers)
     except ValueError as error:
         raise FeaturesError(f"{asked}: {error}.") from None
+
+
+def _positions(asked: str, held: tuple[int, ...], needed: tuple[int, ...]) -> tuple[int, ...]:
+    """Where in a stack of the layers ``held`` those are that are needed."""
     for layer in needed:
         if layer not in held:
             raise FeaturesError(f"{asked}: layer {layer} is needed, and the view holds only {', '.join(map(str, held))}.")

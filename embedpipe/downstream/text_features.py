@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 import embedpipe
 from embedpipe.downstream.same_model import require_same_model
-from embedpipe.downstream.selection import Selection, select
+from embedpipe.downstream.selection import Selection, select_vectors
 from embedpipe.downstream.texts import to_sentences
 from embedpipe.errors import FeaturesError
 from embedpipe.store import Store, open_store
@@ -100,7 +100,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self._select(self._embedder()).feature_names
 
     def _select(self, embedder: Embedder) -> Selection:
-        return select("the config", embedder.view_infos, self.view, self.layers, embedder.encoder.num_layers)
+        return select_vectors("the config", embedder.view_infos, self.view, self.layers, embedder.encoder.num_layers)
 
     def _embedder(self) -> Embedder:
         """Load the encoder, once for each value of ``config``."""

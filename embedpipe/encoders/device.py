@@ -11,9 +11,10 @@ from embedpipe.errors import EncoderError
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
 
-def choose_device(device: str) -> torch.device:
+def choose_device(device: str, setting: str = "encoder.device") -> torch.device:
     """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that this machine has.
 
+    :param setting: What named it, for the messages.
     :raises EncoderError: If the machine does not have it.
     """
     if device == "auto":
@@ -23,19 +24,19 @@ def choose_device(device: str) -> torch.device:
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
-        raise EncoderError(f"encoder.device: {device!r} is not a device; give auto, cpu, cuda, cuda:N or mps") from error
+        raise EncoderError(f"{setting}: {device!r} is not a device; give auto, cpu, cuda, cuda:N or mps") from error
     if chosen.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (chosen.index or 0) >= count:
             there = f"has cuda:0 to cuda:{count - 1}" if count else "has no CUDA device"
             raise EncoderError(
-                f"encoder.device: {device!r} was asked for, but this machine {there}; 'auto' takes the best there is"
+                f"{setting}: {device!r} was asked for, but this machine {there}; 'auto' takes the best there is"
             )
     elif chosen.type == "mps":
         if not torch.backends.mps.is_available():
-            raise EncoderError("encoder.device: 'mps' was asked for, but this machine has none; 'auto' takes the best")
+            raise EncoderError(f"{setting}: 'mps' was asked for, but this machine has none; 'auto' takes the best")
     elif chosen.type != "cpu":
-        raise EncoderError(f"encoder.device: {device!r} is not supported; give auto, cpu, cuda, cuda:N or mps")
+        raise EncoderError(f"{setting}: {device!r} is not supported; give auto, cpu, cuda, cuda:N or mps")
     return chosen
 
 

@@ -30,7 +30,7 @@ class LoadedTransformer:
         self._device = choose_device(device)
         self._precision = precision
         dtype = choose_dtype(precision, self._device)
-        self._model = _load_model(files, dtype, allow_pickle=allow_pickle).eval().requires_grad_(False).to(self._device)
+        self._model = load_model(files, dtype, allow_pickle=allow_pickle).eval().requires_grad_(False).to(self._device)
         self._config: Any = self._model.config
         self._capture = LayerCapture(self._model, self.num_layers)
 
@@ -80,7 +80,11 @@ class LoadedTransformer:
             raise EncoderError(f"encoding {windows} of {length} subwords on {self._device}: {reason}") from error
 
 
-def _load_model(files: ModelFiles, dtype: torch.dtype, *, allow_pickle: bool) -> nn.Module:
+def load_model(files: ModelFiles, dtype: torch.dtype, *, allow_pickle: bool) -> nn.Module:
+    """The encoder as transformers has it, neither frozen nor moved to a device.
+
+    :raises EncoderError: If its weights cannot be read, or do not fit.
+    """
     where = f"encoder.model: {files.name!r} ({files.folder})"
     with _quiet():
         try:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from embedpipe.encoders.model_files import EMBEDDED, ModelFiles, find_model
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from embedpipe.encoders.loaded import LoadedTransformer
     from embedpipe.encoders.outline import EncoderOutline
 
@@ -55,3 +57,16 @@ class Transformer:
         from embedpipe.encoders.loaded import LoadedTransformer
 
         return LoadedTransformer(files, precision=self.precision, device=self.device, allow_pickle=self.allow_pickle)
+
+    def load_trainable(self, files: ModelFiles) -> nn.Module:
+        """Load the weights to be trained further: transformers' own model, on the device, in float32 whatever ``precision`` is.
+
+        :raises EncoderError: If they do not fit the model, or the device is not to be had.
+        """
+        import torch
+
+        from embedpipe.encoders.device import choose_device
+        from embedpipe.encoders.loaded import load_model
+
+        device = choose_device(self.device)
+        return load_model(files, torch.float32, allow_pickle=self.allow_pickle).requires_grad_().to(device)

@@ -1,0 +1,1 @@
+"""Fine-tuning, behind :func:`embedpipe.downstream.fine_tune.fine_tune`: inputs, targets, model, training, checkpoint."""
