@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embedpipe.api import extract, load_embedder
+    from embedpipe.api import compare, extract, load_embedder, train
     from embedpipe.corpus import sample_path
     from embedpipe.errors import EmbedpipeError
     from embedpipe.store import Store, open_store
@@ -23,15 +23,27 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "compare": "embedpipe.api",
     "extract": "embedpipe.api",
     "load_embedder": "embedpipe.api",
+    "train": "embedpipe.api",
     "sample_path": "embedpipe.corpus",
     "EmbedpipeError": "embedpipe.errors",
     "Store": "embedpipe.store",
     "open_store": "embedpipe.store",
 }
 
-__all__ = ["EmbedpipeError", "Store", "__version__", "extract", "load_embedder", "open_store", "sample_path"]
+__all__ = [
+    "EmbedpipeError",
+    "Store",
+    "__version__",
+    "compare",
+    "extract",
+    "load_embedder",
+    "open_store",
+    "sample_path",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

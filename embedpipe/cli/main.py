@@ -12,10 +12,13 @@ from types import FrameType
 import click
 
 from embedpipe import __version__
+from embedpipe.cli.compare import compare_command
 from embedpipe.cli.components import components_command
 from embedpipe.cli.extract import extract_command
 from embedpipe.cli.info import info_command
 from embedpipe.cli.plan import plan_command
+from embedpipe.cli.predict import predict_command
+from embedpipe.cli.train import train_command
 from embedpipe.cli.verify import verify_command
 from embedpipe.errors import ConfigError, EmbedpipeError
 
@@ -30,6 +33,9 @@ commands.add_command(plan_command)
 commands.add_command(extract_command)
 commands.add_command(info_command)
 commands.add_command(verify_command)
+commands.add_command(compare_command)
+commands.add_command(train_command)
+commands.add_command(predict_command)
 commands.add_command(components_command)
 
 

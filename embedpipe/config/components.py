@@ -14,13 +14,27 @@ from embedpipe.config.describe import spell
 from embedpipe.config.registry import fields_of, is_required, registered
 from embedpipe.config.roles import ROLES
 from embedpipe.config.wording import did_you_mean, in_words
+from embedpipe.downstream.fine_tune import FineTune
+from embedpipe.downstream.heads import Training
+from embedpipe.downstream.ner.job import TaggerJob
 from embedpipe.errors import ConfigError
+from embedpipe.experiment.comparison import Comparison
+from embedpipe.job import Job
 from embedpipe.layers import DESCRIPTIONS
 from embedpipe.store import StoreSettings
 from embedpipe.views import View
 
-_FIXED: dict[str, type] = {"view": View, "batching": Batching, "store": StoreSettings}
-"""The parts of a config that have no type to choose."""
+_FIXED: dict[str, type] = {
+    "view": View,
+    "batching": Batching,
+    "store": StoreSettings,
+    "training": Training,
+    "fine_tune": FineTune,
+    "extraction": Job,
+    "comparison": Comparison,
+    "tagger": TaggerJob,
+}
+"""The parts of a config that have no type to choose, and the three kinds of configs as a whole."""
 
 _PARAM = re.compile(r"^:param (\w+):(.*(?:\n(?:[ \t]+.*)?)*)", re.MULTILINE)
 
@@ -45,8 +59,8 @@ class FieldInfo:
 class ComponentInfo:
     """A type that a config can name, or a fixed part of it.
 
-    :param role: ``"corpus"``, ``"encoder"``, ``"context"`` or ``"layers"``; a fixed part's own name
-        (``"view"``, ``"batching"``, ``"store"``).
+    :param role: ``"corpus"``, ``"encoder"``, ``"context"``, ``"layers"``, ``"head"``, ``"task"``, ``"splits"``; a fixed part's
+        own name (``"view"``, ``"batching"``, ...).
     :param name: The type name; a fixed part's own name.
     :param summary: One paragraph.
     """

@@ -11,8 +11,19 @@ from typing import Any, TypeVar, get_type_hints
 from embedpipe.config.roles import NOUNS, ROLES, members
 from embedpipe.config.wording import did_you_mean, in_words, with_article
 from embedpipe.corpus import Conll2003, Conllu, Csv, Jsonl, Lines, Tsv, Words
+from embedpipe.downstream.heads import (
+    BiLstmCrfHead,
+    BiLstmHead,
+    KNearestHead,
+    LinearHead,
+    LinearSvmHead,
+    LogisticRegressionHead,
+    MlpHead,
+)
 from embedpipe.encoders import Transformer
 from embedpipe.errors import ConfigError
+from embedpipe.experiment.splits import Files, RandomSplits
+from embedpipe.experiment.tasks import Ner, SentenceLabels, WordLabels, WordSense
 from embedpipe.layers import NAMED, Concat, Layer, Mean, ScalarMix, Stack, Sum, WeightedSum
 from embedpipe.subwords import DocumentContext, SentenceContext
 
@@ -42,6 +53,17 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         "scalar_mix": ScalarMix,
         "stack": Stack,
     },
+    "head": {
+        "linear": LinearHead,
+        "mlp": MlpHead,
+        "bilstm": BiLstmHead,
+        "bilstm_crf": BiLstmCrfHead,
+        "logistic_regression": LogisticRegressionHead,
+        "linear_svm": LinearSvmHead,
+        "k_nearest": KNearestHead,
+    },
+    "task": {"ner": Ner, "word_labels": WordLabels, "sentence_labels": SentenceLabels, "word_sense": WordSense},
+    "splits": {"files": Files, "random": RandomSplits},
 }
 
 _registered: dict[str, dict[str, Any]] = {role: dict(types) for role, types in _BUILT_IN.items()}
@@ -75,7 +97,7 @@ def register(role: str, name: str) -> Callable[[C], C]:
     bounds (``Annotated[int, annotated_types.Gt(0)]``).
     A fault that concerns several fields is raised in ``__post_init__`` as ``ValueError("field: message")``.
 
-    :param role: ``"corpus"``, ``"encoder"``, ``"context"`` or ``"layers"``.
+    :param role: ``"corpus"``, ``"encoder"``, ``"context"``, ``"layers"``, ``"head"``, ``"task"`` or ``"splits"``.
     :param name: Letters, digits, ``_`` and ``-``.
     :raises ConfigError: If the name is taken, or the class is not a frozen dataclass with all that its role asks for.
     """

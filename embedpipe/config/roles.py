@@ -5,17 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from embedpipe.dataflow import Corpus
+from embedpipe.downstream.heads import Head
+from embedpipe.experiment.splits import Splits
+from embedpipe.experiment.tasks import Task
 from embedpipe.job import EncoderSettings
 from embedpipe.layers import LayerCombination
 from embedpipe.subwords import Context
 
-ROLES = ("corpus", "encoder", "context", "layers")
+ROLES = ("corpus", "encoder", "context", "layers", "head", "task", "splits")
 """A component has one of these roles, and a type name of its own within it."""
 
-NOUNS = {"corpus": "corpus type", "encoder": "encoder type", "context": "context type", "layers": "layer combination"}
+NOUNS = {
+    "corpus": "corpus type",
+    "encoder": "encoder type",
+    "context": "context type",
+    "layers": "layer combination",
+    "head": "head type",
+    "task": "task type",
+    "splits": "type of splits",
+}
 """What a type of each role is called in a message."""
 
-_PROTOCOLS: dict[str, Any] = {"corpus": Corpus, "encoder": EncoderSettings, "context": Context, "layers": LayerCombination}
+_PROTOCOLS: dict[str, Any] = {
+    "corpus": Corpus,
+    "encoder": EncoderSettings,
+    "context": Context,
+    "layers": LayerCombination,
+    "head": Head,
+    "task": Task,
+    "splits": Splits,
+}
 
 
 def role_of(hint: Any) -> str | None:

@@ -53,7 +53,7 @@ def _one_in_words(hint: Any) -> str:
     if origin in (Mapping, dict) and args[0] is str:
         return f"object of {_plural(args[1])}"
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return hint.__name__.lower()
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", hint.__name__).lower()
     raise TypeError(f"{hint!r} is not a type that a config can spell")
 
 

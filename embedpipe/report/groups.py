@@ -154,6 +154,8 @@ def _line(results: Results, timings: Timings, row: Row, best: Row) -> Line:
 
 
 def _paired(results: Results, row: Row, best: Row) -> Paired | None:
+    if row.pooling != best.pooling:
+        return None  # pairs are made within a pooling
     for paired in results.paired:
         same = (paired.encoder, paired.context, paired.pooling, paired.head) == (
             row.encoder,

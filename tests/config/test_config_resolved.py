@@ -12,18 +12,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedpipe.config import ROLES, components, fingerprint, load_config, resolved, sha256_of
+from embedpipe.config import ROLES, components, evaluate, fingerprint, load_config, load_config_of, resolved, sha256_of
 from embedpipe.config.registry import fields_of, is_required, registered
 from embedpipe.corpus import Words
+from embedpipe.downstream.ner.job import TaggerJob
 from embedpipe.encoders import Transformer
 from embedpipe.errors import ConfigError
+from embedpipe.experiment.comparison import Comparison
 from embedpipe.job import Job
 from embedpipe.layers import NAMED, Layer
 from embedpipe.store import StoreSettings
 from embedpipe.views import View
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.jsonnet"))
-EXAMPLES = {"index": -2, "layers": [1, -1], "weights": [1, 0.5], "scalars": [0, 1], "path": "a"}
+A_CORPUS = {"type": "words", "path": "a"}
+EXAMPLES = {
+    "index": -2,
+    "layers": [1, -1],
+    "weights": [1, 0.5],
+    "scalars": [0, 1],
+    "path": "a",
+    "label": "upos",
+    "corpus": A_CORPUS,
+    "train": A_CORPUS,
+    "test": A_CORPUS,
+}
 """For the fields that have no default."""
 
 layer_lists = st.lists(st.integers(-13, 12), min_size=1, max_size=4)
@@ -53,6 +66,11 @@ views = st.dictionaries(
 
 def config(**parts):
     return {"corpus": {"type": "words", "path": "a"}, "encoder": "transformer", "views": {"last": {"layers": "last"}}, **parts}
+
+
+def comparison(**parts):
+    splits = {"type": "random", "corpus": A_CORPUS}
+    return {"task": "ner", "splits": splits, "encoders": {"e": "transformer"}, **parts}
 
 
 @settings(max_examples=50, deadline=None)
@@ -149,9 +167,14 @@ def test_every_type_is_described_and_loads_with_its_defaults(role, name):
         "stack": {"layers": [7]},
     }  # have no name
     component = {"type": name, **required, **named_so.get(name, {}), **({"text": "text"} if name == "jsonl" else {})}
-    part = {"views": {"v": {"layers": component}}} if role == "layers" else {role: component}
-    written = load_config(config(**part)).resolved
-    written = written["views"]["v"]["layers"] if role == "layers" else written[role]
+    if role in ("head", "task", "splits"):
+        part = {"heads": {"h": component}} if role == "head" else {role: component}
+        written = load_config_of(Comparison, comparison(**part)).resolved
+        written = written["heads"]["h"] if role == "head" else written[role]
+    else:
+        part = {"views": {"v": {"layers": component}}} if role == "layers" else {role: component}
+        written = load_config(config(**part)).resolved
+        written = written["views"]["v"]["layers"] if role == "layers" else written[role]
     assert written["type"] == name
     for field in info.fields:
         if not field.required and field.name not in component:
@@ -160,7 +183,7 @@ def test_every_type_is_described_and_loads_with_its_defaults(role, name):
 
 def test_the_fixed_parts_of_a_config_are_described():
     fixed = {info.name: info for info in components() if info.role not in ROLES}
-    assert set(fixed) == {"view", "batching", "store"}
+    assert set(fixed) == {"view", "batching", "store", "training", "fine_tune", "extraction", "comparison", "tagger"}
     for info in fixed.values():
         assert info.summary
         assert all(field.description for field in info.fields)
@@ -180,7 +203,7 @@ def test_the_types_of_fields_are_told_in_plain_words():
 def test_components_are_asked_for_by_type_by_role_or_all_at_once():
     assert {info.name for info in components("corpus")} == set(registered("corpus"))
     assert [info.role for info in components("last")] == ["layers"]
-    assert len(components()) == len(ALL_TYPES) + 3
+    assert len(components()) == len(ALL_TYPES) + 8
     with pytest.raises(ConfigError, match=r"'sumx' is not a component. Did you mean 'sum'\? Known: all, batching, "):
         components("sumx")
 
@@ -200,5 +223,7 @@ def test_importing_the_config_does_not_import_torch_or_what_brings_it():
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_sample_config_loads(path):
     wanted = re.findall(r'extVar\("(\w+)"\)', path.read_text(encoding="utf-8"))
-    loaded = load_config(path, ext_vars=dict.fromkeys(wanted, "anything"))
-    assert load_config(loaded.resolved).job == loaded.job
+    data = evaluate(path, ext_vars=dict.fromkeys(wanted, "anything"))
+    root = Comparison if "task" in data else TaggerJob if "train" in data else Job
+    loaded = load_config_of(root, data)
+    assert load_config_of(root, loaded.resolved).job == loaded.job
