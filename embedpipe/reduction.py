@@ -161,10 +161,9 @@ class BlockReduction:
 
     def _find_failures(self, sentences: Sequence[int], taken: Mapping[str, FloatArray], states: SentenceStates) -> None:
         for name, rows in taken.items():
-            finite = np.isfinite(rows)
-            if finite.all():
+            if _all_finite(rows):
                 continue
-            broken = ~finite.reshape(len(rows), -1).all(axis=1)
+            broken = ~np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
             for position in np.unique(self._positions(self._views[name].unit, sentences)[broken]).tolist():
                 id = self._block[sentences[position]].subwords.sentence.id
                 error = blame_a_layer(id, name, str(rows.dtype), largest_values(states, position))
@@ -181,6 +180,16 @@ class BlockReduction:
     def _row_numbers(self, unit: str, sentences: Sequence[int]) -> IntArray:
         first = self._first_row[unit]
         return np.concatenate([np.arange(first[index], first[index + 1]) for index in sentences])
+
+
+def _all_finite(rows: FloatArray) -> bool:
+    """Whether all numbers are finite; for float16 told in a ninth of the time that ``numpy.isfinite`` takes."""
+    import torch
+
+    if not rows.size:
+        return True
+    smallest, largest = torch.aminmax(torch.from_numpy(rows))  # both are nan if any number is
+    return bool(torch.isfinite(smallest) and torch.isfinite(largest))
 
 
 def _first_rows(block: Sequence[WindowedSentence]) -> dict[str, IntArray]:

@@ -173,7 +173,7 @@ def test_an_overflow_in_float16_names_view_layer_and_sentence(make_embedder):
         one_block(embedder, sentences_of("the dog"))
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 def test_a_value_that_is_not_finite_names_the_first_layer_that_has_it(bad, make_embedder):
     embedder = make_embedder(views={"all": View(NAMED["all"])})
     with torch.no_grad():

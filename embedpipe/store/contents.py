@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -80,10 +81,15 @@ def add_attributes(image: FileImage, counts: Mapping[Count, int]) -> None:
     """Say what the file is, and how much is in it."""
     image.file.require_group(names.LABELS)
     write_string(image.file, names.FORMAT, names.FORMAT_NAME)
-    write_string(image.file, names.WRITTEN_BY, importlib.metadata.version("embedpipe"))
+    write_string(image.file, names.WRITTEN_BY, _version())
     image.file.attrs[names.VERSION] = names.FORMAT_VERSION
     for name in names.COUNTS:
         image.file.attrs[name] = counts[name]
+
+
+@functools.cache  # it parses a file
+def _version() -> str:
+    return importlib.metadata.version("embedpipe")
 
 
 def view_path(name: str) -> str:

@@ -47,8 +47,8 @@ class GrowingIdIndex:
         :returns: Their hashes, for :meth:`add`.
         :raises StoreError: If one of them was added before, or is there twice.
         """
-        first_seen = {id: index for index, id in reversed(list(enumerate(ids)))}
-        if len(first_seen) < len(ids):
+        if len(set(ids)) < len(ids):
+            first_seen = {id: index for index, id in reversed(list(enumerate(ids)))}
             index, id = next((index, id) for index, id in enumerate(ids) if first_seen[id] != index)
             raise _duplicate(id, start + first_seen[id], start + index)
         hashes = hash_ids(ids)

@@ -7,7 +7,7 @@ written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,9 +102,10 @@ def _sentence_columns(block: Block) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _word_columns(block: Block) -> dict[str, np.ndarray[Any, Any]]:
-    spans = [span for sentence in block.sentences for span in sentence.spans or ()]
+    ends = chain.from_iterable(chain.from_iterable(sentence.spans or () for sentence in block.sentences))
+    spans = np.fromiter(ends, np.int64).reshape(-1, 2)
     return {
-        names.WORD_SPANS: narrowed(spans, "<i4", "word spans").reshape(-1, 2),
+        names.WORD_SPANS: narrowed(spans, "<i4", "word spans"),
         names.WORD_SUBWORDS: narrowed(block.word_offsets, "<i4", "word offsets"),
         names.WORD_FLAGS: narrowed(block.word_flags, "<u2", "word flags"),
         names.SUBWORD_IDS: narrowed(block.subword_ids, "<i4", "subword ids"),

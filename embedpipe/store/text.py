@@ -30,10 +30,11 @@ def pack(strings: Sequence[str]) -> tuple[npt.NDArray[np.uint8], IntArray]:
 
     :returns: Bytes, *shape* ``(num_bytes,)``, and offsets into them, *shape* ``(num_strings + 1,)``, starting at 0.
     """
-    encoded = [encode(string) for string in strings]
-    offsets = np.zeros(len(encoded) + 1, np.int64)
-    np.cumsum([len(piece) for piece in encoded], out=offsets[1:])
-    return np.frombuffer(b"".join(encoded), np.uint8), offsets
+    whole = "".join(strings)
+    encoded = strings if whole.isascii() else [encode(string) for string in strings]  # one character a byte: not one by one
+    offsets = np.zeros(len(strings) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
+    return np.frombuffer(encode(whole), np.uint8), offsets
 
 
 def unpack(data: npt.NDArray[np.uint8], offsets: IntArray) -> list[str]:
