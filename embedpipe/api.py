@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from embedpipe.config import Loaded, LoadedConfig, load_config
+from embedpipe.dataflow import Corpus
 from embedpipe.engines import LocalEngine
 from embedpipe.errors import ConfigError
 from embedpipe.store import Store, open_store
 
 if TYPE_CHECKING:
+    from embedpipe.downstream import NerTagger
+    from embedpipe.downstream.heads import OnEpoch
+    from embedpipe.experiment.results import Results
     from embedpipe.extraction import Embedder, Progress
 
 Config: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | LoadedConfig"
@@ -26,6 +32,7 @@ def extract(
     ext_vars: Mapping[str, str] | None = None,
     include_packages: Sequence[str] = (),
     restart: bool = False,
+    append: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Store:
     """Run a corpus through an encoder once and store the views.
@@ -37,6 +44,9 @@ def extract(
     :param ext_vars: As ``--ext-var``: external variables of jsonnet.
     :param include_packages: As ``--include-package``: packages that register components of their own.
     :param restart: Replace a store that is there.
+    :param append: If the finished store of the same model and settings is there, and sentences were added at the end of its
+        corpus since, add their vectors to it; readers have the store as it was until they are all there. Without, and where
+        anything else has changed, another store is an error.
     :param on_progress: Called after every batch.
     :returns: The store, open for reading.
     :raises ConfigError: If the config is wrong.
@@ -44,13 +54,100 @@ def extract(
     :raises EncoderError: If the model cannot be found, loaded or run.
     :raises NonFiniteError: If a vector does not fit the store's dtype.
     :raises StoreError: If the store cannot be written, or another one is at its path.
+    :raises ValueError: If both ``restart`` and ``append`` are asked for.
     """
+    if restart and append:
+        raise ValueError("restart, append: a store is either replaced or added to; ask for one of them")
     loaded = _load(config, overrides=overrides, ext_vars=ext_vars, include_packages=include_packages)
     path = output if output is not None else loaded.job.store.path
     if path is None:
         raise ConfigError(loaded.source, ["store.path: is required; name a file, or give it as --output"])
-    LocalEngine().run(loaded, path, restart=restart, on_progress=on_progress)
+    LocalEngine().run(loaded, path, restart=restart, append=append, on_progress=on_progress)
     return open_store(path)
+
+
+def compare(
+    config: str | os.PathLike[str] | Mapping[str, Any],
+    output: str | os.PathLike[str],
+    *,
+    overrides: str | Mapping[str, Any] | None = None,
+    ext_vars: Mapping[str, str] | None = None,
+    include_packages: Sequence[str] = (),
+    on_step: Callable[[str, int, int, str], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Results:
+    """Find out which vectors are best for a task: extract once, train on every choice, test, report.
+
+    Features and finished runs are kept: the same call goes on where it was interrupted, and one with a changed config does
+    again only what has changed.
+
+    :param config: Of a comparison: see ``embedpipe components comparison``.
+    :param output: A folder, for ``results.json``, ``results.csv``, ``timings.json`` and ``report.html``.
+    :param on_step: Called between steps with stage, steps done, steps in all, and what is on.
+    :param on_progress: Called after every batch of an extraction.
+    :returns: What ``results.json`` holds.
+    :raises ConfigError: If the config is wrong, or an encoder has not the layers of a choice.
+    :raises FeaturesError: If the data has not what the task needs.
+    :raises EmbedpipeError: As :func:`extract` does.
+    """
+    from embedpipe.config import load_config_of
+    from embedpipe.engines.comparison import run_comparison
+    from embedpipe.experiment.comparison import Comparison
+    from embedpipe.experiment.results_file import read_timings
+    from embedpipe.report import write_report
+
+    folder = Path(output)
+    loaded = load_config_of(Comparison, config, overrides=overrides, ext_vars=ext_vars, include_packages=include_packages)
+    results = run_comparison(loaded, folder, on_step=on_step, on_progress=on_progress)
+    write_report(results, read_timings(folder / "timings.json"), folder / "report.html")
+    return results
+
+
+def train(
+    config: str | os.PathLike[str] | Mapping[str, Any],
+    output: str | os.PathLike[str],
+    *,
+    overrides: str | Mapping[str, Any] | None = None,
+    ext_vars: Mapping[str, str] | None = None,
+    include_packages: Sequence[str] = (),
+    on_epoch: OnEpoch | None = None,
+) -> tuple[NerTagger, dict[str, float] | None]:
+    """Train a tagger on a store and save it. An interrupted training is gone on with by the same call.
+
+    :param config: Of a training: see ``embedpipe components tagger``.
+    :param output: The folder of the tagger; :meth:`embedpipe.downstream.NerTagger.load` reads it.
+    :returns: The tagger, and its scores on the test store if there is one.
+    :raises ConfigError: If the config is wrong.
+    :raises FeaturesError: If a store has not the vectors or labels, or there is nothing to learn.
+    :raises StoreError: If a store cannot be read.
+    :raises ModelError: If the tagger cannot be saved.
+    """
+    from embedpipe.config import load_config_of
+    from embedpipe.downstream.ner.job import TaggerJob
+
+    folder = Path(output)
+    loaded = load_config_of(TaggerJob, config, overrides=overrides, ext_vars=ext_vars, include_packages=include_packages)
+    job = loaded.job
+    tagger = job.tagger().fit(job.train, job.dev, on_epoch=on_epoch, checkpoint=folder.with_name(f"{folder.name}.checkpoint"))
+    scores = None if job.test is None else tagger.evaluate(job.test)
+    tagger.save(folder)
+    return tagger, scores
+
+
+def corpus_of(type: str, path: str, overrides: str | None = None) -> Corpus:
+    """A reader with its defaults, as a config that names its type and path would give it.
+
+    :param overrides: As everywhere; its fields are ``corpus.word_column`` and so on.
+    :raises ConfigError: If there is no such type, or a field is wrong.
+    """
+    from embedpipe.config import load_config_of
+
+    return load_config_of(_Input, {"corpus": {"type": type, "path": path}}, overrides=overrides).job.corpus
+
+
+@dataclass(frozen=True)
+class _Input:
+    corpus: Corpus
 
 
 def load_embedder(config: Config) -> Embedder:

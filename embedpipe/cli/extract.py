@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from embedpipe.cli.going_on import saying_how_to_go_on
 from embedpipe.cli.options import ext_var_option, include_package_option, overrides_option
+
+if TYPE_CHECKING:
+    from embedpipe.store import Store
 
 
 @click.command("extract")
@@ -18,6 +21,7 @@ from embedpipe.cli.options import ext_var_option, include_package_option, overri
 @ext_var_option
 @include_package_option
 @click.option("--restart", is_flag=True, help="Start over, and replace what is there.")
+@click.option("--append", is_flag=True, help="Add what is new at the end of the corpus to the store that is there.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")
 def extract_command(
     config: Path,
@@ -26,13 +30,21 @@ def extract_command(
     ext_vars: dict[str, str],
     include_packages: tuple[str, ...],
     restart: bool,
+    append: bool,
     quiet: bool,
 ) -> None:
-    """Run a corpus through an encoder and store its vectors."""
+    """Run a corpus through an encoder and store its vectors.
+
+    A run that was interrupted is gone on with by the same command. A finished store is left as it is, unless its corpus was
+    added to and --append is given: then only the new sentences are embedded, and the store serves its readers meanwhile.
+    """
+    if restart and append:
+        raise click.UsageError("--restart and --append exclude each other: a store is either replaced or added to.")
     from embedpipe.api import extract
     from embedpipe.cli.progress import ProgressLine
 
-    with ProgressLine(quiet=quiet) as line, _saying_how_to_go_on():
+    command = "the same command, with --append," if append else "the same command"
+    with ProgressLine(quiet=quiet) as line, saying_how_to_go_on("What is sealed is kept", command):
         store = extract(
             config,
             output,
@@ -40,6 +52,7 @@ def extract_command(
             ext_vars=ext_vars,
             include_packages=include_packages,
             restart=restart,
+            append=append,
             on_progress=line.update,
         )
     if quiet:
@@ -47,19 +60,13 @@ def extract_command(
     run = store.provenance["run"]
     made = f"in {run['seconds']:.1f} s" if line.was_used else "was there already, from the same config, corpus and model"
     views = "1 view" if len(store.views) == 1 else f"{len(store.views)} views"
-    click.echo(f"{store.path}: {len(store):,} sentences, {views}, {made}")
+    click.echo(f"{store.path}: {len(store):,} sentences{_added(store, append and line.was_used)}, {views}, {made}")
     for warning in store.provenance["corpus_warnings"]:
         places = ", ".join(warning["places"]) + (", ..." if warning["count"] > len(warning["places"]) else "")
         click.echo(f"  warning, {warning['count']:,} times: {warning['message']} ({places})")
 
 
-@contextlib.contextmanager
-def _saying_how_to_go_on() -> Iterator[None]:
-    """Ctrl-C and SIGTERM come as exceptions that are no errors."""
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException:
-        click.echo("\nWhat is sealed is kept; the same command goes on from there.", err=True)
-        raise
+def _added(store: Store, append: bool) -> str:
+    """How many sentences were added in this run; it may not have come to that."""
+    grown_from = store.provenance.get("grown_from") if append else None
+    return f" ({len(store) - grown_from[-1]['num_sentences']:,} of them new)" if grown_from else ""

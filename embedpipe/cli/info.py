@@ -93,14 +93,26 @@ def _facts(facts: dict[str, Any], provenance: dict[str, Any], counts: dict[str, 
         yield fact("failed", f"{id}: {reason}")
     for warning in provenance.get("corpus_warnings", []):
         yield fact("warning", f"{warning['message']}: {warning['count']:,} times, first at {warning['places'][0]}")
+    if grown_from := provenance.get("grown_from"):
+        yield fact("grown", "from " + ", ".join(_earlier(each) for each in grown_from))
     if run:
         rate = f"{run['words_per_second']:,.0f} words/s"
         version = provenance["versions"]["embedpipe"]
-        started = run["started"].replace("T", " ").replace("+00:00", " UTC")
+        started = _time_text(run["started"])
         kept = f", {run['num_shards_kept']:,} shards kept from before" if run.get("num_shards_kept") else ""
         yield fact("made", f"{started}, in {run['seconds']:.1f} s ({rate}{kept}), by embedpipe {version}")
     if "fingerprint" in provenance:
         yield fact("fingerprint", provenance["fingerprint"][:16])
+
+
+def _earlier(run: dict[str, Any]) -> str:
+    """What a store was before it grew."""
+    made = f" ({_time_text(run['run']['started'])})" if "run" in run else ""
+    return counted(run["num_sentences"], "sentences") + made
+
+
+def _time_text(time: str) -> str:
+    return time.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _corpus_names(provenance: dict[str, Any]) -> str:

@@ -38,8 +38,8 @@ def predict_command(
 ) -> None:
     """Tag a corpus with a trained tagger.
 
-    INPUT is a file of text or of words; --overrides sets fields of its reader, for example '{"corpus.word_column": 1}'. Labels that it
-    has are not looked at.
+    INPUT is a file of text or of words; --overrides sets fields of its reader, for example '{"corpus.word_column": 1}'.
+    Labels that it has are not looked at.
     """
     from embedpipe.api import corpus_of
     from embedpipe.dataflow import ReadLog

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -50,7 +51,7 @@ def verify_command(
 ) -> None:
     """Check that a store is whole and says of itself what is true.
 
-    Everything in it is read once: checksums, counts, offsets, labels, ids, vectors. With --against CONFIG the corpus is read as
+    Everything in it is read: checksums, counts, offsets, labels, ids, vectors. With --against CONFIG the corpus is read as
     well, and its words are compared with the store's; then some sentences are embedded again. Exit status 1 if something is
     wrong; each finding says how to repair it.
     """
@@ -83,8 +84,11 @@ def verify_command(
 def describe(path: Path, findings: Sequence[Finding]) -> dict[str, Any]:
     """How much was checked, as JSON has it."""
     from embedpipe.store import open_store
+    from embedpipe.store.lock import find_writer
+    from embedpipe.store.manifest import shards_folder
 
-    facts: dict[str, Any] = {"path": str(path), "is_readable": False}
+    writer = find_writer(shards_folder(Path(os.path.realpath(path))))
+    facts: dict[str, Any] = {"path": str(path), "writer": writer, "is_readable": False}
     with contextlib.suppress(StoreError), open_store(path) as store:
         facts |= {"is_readable": True, "sentences": len(store), "views": len(store.views), "shards": len(store.shards)}
         facts["size_bytes"] = store.size_bytes
@@ -92,7 +96,9 @@ def describe(path: Path, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def as_text(facts: dict[str, Any], findings: Sequence[Finding]) -> Iterator[str]:
-    """The lines for a person: one where all is well."""
+    """The lines for a person: one where all is well and nobody is writing."""
+    if facts["writer"] and facts["is_readable"]:
+        yield f"{facts['path']}: {facts['writer']} is writing; what it has not committed yet is not checked"
     if findings:
         yield f"{facts['path']}: {counted(len(findings), 'findings')}"
         yield from _lines(findings)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedpipe.dataflow import ReadLog, WindowedSentence
 from embedpipe.engines.again import choose, embed_again
+from embedpipe.engines.difference import difference, first_difference
 from embedpipe.engines.identity import Identity
 from embedpipe.errors import ConfigError, StoreError
 from embedpipe.extraction import Progress
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from embedpipe.store import Store, StoredSentence
 
 _SENTENCES_A_READ = 256
-_SHOWN_CHARACTERS = 60
 _HINT = "extract again with --restart, or verify against the config that the store was made with"
 
 
@@ -166,35 +166,9 @@ class _CorpusBesideStore:
 
 def _difference(subwords: SubwordSentence, stored: StoredSentence) -> str | None:
     """The first thing in which a sentence and the one in the store differ."""
-    sentence = subwords.sentence
-    pairs: dict[str, tuple[Any, Any]] = {
-        "the id": (sentence.id, stored.id),
-        "the document": (sentence.document, stored.document),
-        "the number of words": (len(sentence.words), len(stored.words)),
-        **{f"word {index}": pair for index, pair in enumerate(zip(sentence.words, stored.words, strict=False))},
-        "the text": (sentence.text, stored.text),
-        "the words' places": (sentence.spans, stored.spans),
-        **_labels(sentence.labels, stored),
-        "the subwords": (tuple(subwords.subword_ids.tolist()), stored.subword_ids),
-        "the words' subwords": (tuple(map(tuple, subwords.word_offsets.tolist())), stored.word_subwords),
-    }
-    for what, (found, expected) in pairs.items():
-        if found != expected:
-            return f"{what}: {_shown(found)} in the corpus, {_shown(expected)} in the store"
-    return None
-
-
-def _labels(labels: Mapping[str, Any], stored: StoredSentence) -> dict[str, tuple[Any, Any]]:
-    """Pairs of labels; a label that none of the words has is no label."""
-    pairs = {}
-    for name in {**labels, **stored.labels}:
-        found, expected = labels.get(name), stored.labels.get(name)
-        if isinstance(expected, tuple) and found is None:
-            found = (None,) * len(expected)
-        pairs[f"label {name!r}"] = (found, expected)
-    return pairs
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
+    return difference(subwords.sentence, stored) or first_difference(
+        {
+            "the subwords": (tuple(subwords.subword_ids.tolist()), stored.subword_ids),
+            "the words' subwords": (tuple(map(tuple, subwords.word_offsets.tolist())), stored.word_subwords),
+        }
+    )

@@ -20,10 +20,12 @@ class Engine(Protocol):
         path: str | os.PathLike[str],
         *,
         restart: bool = False,
+        append: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         """Extract into ``path``.
 
         :param restart: Replace a store that is there. Without, one with the same fingerprint is left as it is, and any other
             is an error.
+        :param append: Add to a store that is there what stands behind its part of the corpus; nothing else may have changed.
         """

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embedpipe.dataflow import ReadLog
 from embedpipe.engines.disk import require_space
 from embedpipe.engines.estimate import estimate_bytes
-from embedpipe.engines.identity import Identity
-from embedpipe.engines.provenance import describe_run
+from embedpipe.engines.growth import OldPart, corpus_sizes, obstacles
+from embedpipe.engines.identity import Identity, stored_identity
+from embedpipe.engines.provenance import describe_run, earlier_runs
 from embedpipe.errors import ConfigError, DamagedStoreError, NotAStoreError, StoreError
 from embedpipe.extraction import extract
-from embedpipe.store import StorePlace, StoreWriter, open_store
+from embedpipe.store import StorePlace, StoreWriter, check_intact, open_store
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
@@ -31,25 +32,36 @@ class LocalEngine:
         path: str | os.PathLike[str],
         *,
         restart: bool = False,
+        append: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        started = time.time()
-        identity = Identity.of(config)
-        if not restart and _is_done(Path(path), identity):
-            StorePlace(Path(path)).clear_up()
-            return
+        started, path = time.time(), Path(path)
+        made_from = None if restart else _made_from(path)
+        identity = Identity.of(config, sizes_before=corpus_sizes(made_from or {}))
+        if made_from is not None:
+            if made_from.get("fingerprint") == identity.fingerprint:
+                StorePlace(path).clear_up()
+                _require_intact(path)
+                return
+            _require_growth(path, identity, made_from, append=append)
         embedder = _load(config)
-        settings = config.job.store
         with StoreWriter(
-            path, embedder.view_infos, identity=identity.as_json, single_file=settings.single_file, restart=restart
+            path,
+            embedder.view_infos,
+            identity=identity.as_json,
+            single_file=config.job.store.single_file,
+            restart=restart,
+            grows_from=None if made_from is None else stored_identity(made_from),
         ) as writer:
+            old_part = None if made_from is None else OldPart.of_store(path, made_from)
             log, encoding_started = ReadLog(), time.time()
-            kept = writer.shards
-            needed = estimate_bytes(config.job.corpus, embedder) - sum(shard.size_bytes for shard in kept)
+            needed = estimate_bytes(config.job.corpus, embedder) - sum(shard.size_bytes for shard in writer.shards)
             require_space(path, max(0, needed))
             for start, stop in writer.gaps():
                 log = ReadLog()
                 sentences = config.job.corpus.sentences(log)
+                if old_part is not None:
+                    sentences = old_part.checked(sentences, joined=embedder.context.joined)
                 extract(sentences, embedder, writer, log, on_progress or (lambda progress: None), start=start, stop=stop)
             times = {"started": started, "encoding_started": encoding_started, "ended": time.time()}
             writer.finish(
@@ -59,7 +71,8 @@ class LocalEngine:
                     "inputs": identity.inputs,
                     "failures": writer.failures,
                 }
-                | describe_run(embedder, log, writer.shards, times, kept=kept)
+                | describe_run(embedder, log, made=writer.made, num_kept=len(writer.shards) - len(writer.made), times=times)
+                | earlier_runs(writer.grown_from, made_from)
             )
 
 
@@ -70,25 +83,40 @@ def _load(config: LoadedConfig) -> Embedder:
         raise ConfigError(config.source, error.mistakes) from error
 
 
-def _is_done(path: Path, identity: Identity) -> bool:
-    """Whether the store at a path is the one that would be made.
-
-    :raises StoreError: If it is another one.
-    """
+def _made_from(path: Path) -> dict[str, Any] | None:
+    """The provenance of the finished store at a path; ``None`` where there is none."""
     if not path.is_file():
-        return False
+        return None
     try:
         with open_store(path) as store:
-            made_from = store.provenance
+            return store.provenance
     except NotAStoreError:
-        return False  # the writer refuses to replace it, and says so
+        return None  # the writer refuses to replace it, and says so
     except DamagedStoreError as error:
         raise StoreError(f"writing {path}: a damaged store is there ({error}); replace it with --restart") from error
-    if made_from.get("fingerprint") == identity.fingerprint:
-        return True
-    changes = identity.changes_since(made_from)
+
+
+def _require_intact(path: Path) -> None:
+    """Make sure that a finished store has all that it is made of; what is in it, ``embedpipe verify`` checks."""
+    with open_store(path) as store:
+        check_intact(path, store.shards)
+
+
+def _require_growth(path: Path, identity: Identity, made_from: Mapping[str, Any], *, append: bool) -> None:
+    """Make sure that a finished store that is another one may be added to, and that this is wanted.
+
+    :raises StoreError: If not; says what has changed.
+    """
+    against = obstacles(identity, made_from)
+    if append and not against:
+        return
+    if append:
+        what, lines, grown = "the store there cannot be added to", against, ""
+    else:
+        what, lines = "a finished store is there that was made otherwise", identity.changes_since(made_from)
+        grown = "" if against else "All that is new stands at the end of the corpus: add it with --append. Or give"
     raise StoreError(
-        f"writing {path}: a finished store is there that was made otherwise:\n"
-        + "\n".join(f"  {change}" for change in changes)
-        + "\nGive another --output, or replace it with --restart"
+        f"writing {path}: {what}:\n"
+        + "\n".join(f"  {line}" for line in lines)
+        + f"\n{grown or 'Give'} another --output, or replace it with --restart"
     )

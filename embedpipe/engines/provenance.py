@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from embedpipe.dataflow import ReadLog
     from embedpipe.extraction import Embedder
-    from embedpipe.store import ShardRecord
+    from embedpipe.store import EarlierRun, ShardRecord
 
 _PACKAGES = ("embedpipe", "torch", "transformers", "tokenizers", "allennlp-light", "h5py", "numpy")
 
@@ -20,20 +20,20 @@ _PACKAGES = ("embedpipe", "torch", "transformers", "tokenizers", "allennlp-light
 def describe_run(
     embedder: Embedder,
     log: ReadLog,
-    shards: Sequence[ShardRecord],
-    times: Mapping[str, float],
     *,
-    kept: Sequence[ShardRecord] = (),
+    made: Sequence[ShardRecord],
+    num_kept: int,
+    times: Mapping[str, float],
 ) -> dict[str, Any]:
     """Encoder, tokenizer, windows, warnings of the corpus, versions, machine, times and rates.
 
-    :param shards: All shards of the store.
+    :param made: The shards that this run has made; the rates are theirs.
+    :param num_kept: Shards that were there already.
     :param times: Seconds since the epoch: ``started``, ``encoding_started``, ``ended``, of the run that finished the store.
-    :param kept: The shards that an earlier run had made already; they do not count for the rates.
     """
     seconds = max(times["ended"] - times["encoding_started"], 1e-9)
-    num_words = sum(shard.num_words for shard in shards) - sum(shard.num_words for shard in kept)
-    num_subwords = sum(shard.num_subwords for shard in shards) - sum(shard.num_subwords for shard in kept)
+    num_words = sum(shard.num_words for shard in made)
+    num_subwords = sum(shard.num_subwords for shard in made)
     return {
         "encoder": dict(embedder.encoder.description),
         "tokenizer": dict(embedder.tokenizer.description),
@@ -51,9 +51,24 @@ def describe_run(
             "seconds": round(times["ended"] - times["started"], 3),
             "words_per_second": round(num_words / seconds, 1),
             "subwords_per_second": round(num_subwords / seconds, 1),
-            "num_shards_kept": len(kept),
+            "num_shards_kept": num_kept,
         },
     }
+
+
+def earlier_runs(grown_from: Sequence[EarlierRun], made_from: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the provenance of a store that has grown says of the runs before the last one; nothing of one that has not.
+
+    :param grown_from: How many sentences the store had after each of them, and what it was made of.
+    :param made_from: The provenance before the store grew; ``None`` where that is lost, and the identities are all there is.
+    """
+    runs = [dict(run.identity) for run in grown_from]
+    if made_from is not None:
+        # what failed then is still said of the whole store
+        last = {key: value for key, value in made_from.items() if key not in ("grown_from", "failures")}
+        runs = [*made_from.get("grown_from", []), last]
+    numbered = [run | {"num_sentences": each.num_sentences} for run, each in zip(runs, grown_from, strict=True)]
+    return {"grown_from": numbered} if numbered else {}
 
 
 def _iso(seconds: float) -> str:

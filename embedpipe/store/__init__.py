@@ -1,8 +1,10 @@
 """The store: vectors in HDF5, aligned to words, with text, ids, labels and provenance. FORMAT.md describes it."""
 
 from embedpipe.store.finding import Finding
+from embedpipe.store.intact import check_intact
 from embedpipe.store.manifest import ShardRecord
 from embedpipe.store.matrix import ViewMatrix
+from embedpipe.store.origin import EarlierRun
 from embedpipe.store.place import StorePlace
 from embedpipe.store.reader import Store, open_store
 from embedpipe.store.sentence import StoredSentence
@@ -11,6 +13,7 @@ from embedpipe.store.verify import verify
 from embedpipe.store.writer import StoreWriter
 
 __all__ = [
+    "EarlierRun",
     "Finding",
     "ShardRecord",
     "Store",
@@ -19,6 +22,7 @@ __all__ = [
     "StoreWriter",
     "StoredSentence",
     "ViewMatrix",
+    "check_intact",
     "open_store",
     "verify",
 ]

@@ -11,14 +11,13 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from embedpipe.errors import StoreError
-from embedpipe.store.format import PARTIAL
+from embedpipe.store.format import PARTIAL, SHARDS_FOLDER
 
 COMMIT_POINTS = tuple(
     f"{when} {step}: {what}"
@@ -34,6 +33,9 @@ COMMIT_POINTS = tuple(
 )
 """Every name that :func:`commit_point` is called with; ``line`` is a line of the manifest, ``manifest`` the whole of it."""
 
+_KEPT = "What was committed is kept"
+_GONE = (errno.ENOENT, errno.ESTALE, errno.ENODEV, errno.ENOTCONN)
+_FAILED = (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ETIMEDOUT)
 _GATHERED_BYTES = 1 << 20
 _FLUSHED_BYTES = 1 << 25
 
@@ -111,21 +113,44 @@ def fsync_folder(folder: Path, what: str) -> None:
 
 def write_error(path: Path, error: Exception) -> StoreError:
     """Say what an error of the system means for the store at ``path``."""
-    doing = f"cannot write the store {path}"
     code = error.errno if isinstance(error, OSError) else None
-    folder = Path(os.path.realpath(path)).parent
-    if code in (errno.ENOSPC, errno.EDQUOT):
-        with contextlib.suppress(OSError):
-            free = shutil.disk_usage(folder).free
-            return StoreError(
-                f"{doing}: the disk is full ({free:,} bytes are free in {folder}). What was committed is kept: free some space "
-                "and run the same command again; or choose another disk with --output, or store float16."
-            )
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StoreError(f"{doing}: the folder {folder} is not writable for you. Choose another path with --output.")
-    if code in (errno.ENOTDIR, errno.EEXIST):
-        return StoreError(f"{doing}: a part of the folder {folder} is a file. Choose another path with --output.")
-    return StoreError(f"{doing}: {os.strerror(code) if code else error}.")
+    target = Path(os.path.realpath(path))
+    folder, shards = target.parent, target.with_name(target.name + SHARDS_FOLDER)
+    again = "and run the same command again"
+    what, advice = f"{os.strerror(code) if code else error}", ""
+    if code == errno.ENOSPC:
+        what = f"the disk is full ({_free(folder)})"
+        advice = f"{_KEPT}: free some space {again}; or choose another disk with --output, or store float16"
+    elif code == errno.EDQUOT:
+        what = f"your quota on the disk of {folder} is used up"
+        advice = f"{_KEPT}: free some space {again}; or choose another disk with --output, or store float16"
+    elif code == errno.EFBIG:
+        what = "a file would be larger than the system allows (see ulimit -f)"
+        advice = f"{_KEPT}: raise the limit {again}"
+    elif code == errno.EROFS:
+        what = f"the disk of {folder} is read-only"
+        advice = f"{_KEPT}: make it writable {again}; or choose another path with --output"
+    elif code in (errno.EACCES, errno.EPERM):
+        what, advice = f"the folder {folder} is not writable for you", "Choose another path with --output"
+    elif code in (errno.ENOTDIR, errno.EEXIST):
+        what, advice = f"a part of the folder {folder} is a file", "Choose another path with --output"
+    elif code in _GONE and not shards.is_dir():
+        what = f"the folder {shards} is gone; it was removed or renamed, or its disk is not mounted any more"
+        advice = f"What was committed is in it: bring it back {again}"
+    elif code in _FAILED:
+        what = f"the disk of {folder} failed ({what})"
+        advice = f"What was committed had been brought to the disk before: see to the disk {again}; it checks what is there"
+    return StoreError(f"cannot write the store {path}: {what}." + (f" {advice}." if advice else ""))
+
+
+def _free(folder: Path) -> str:
+    try:
+        space = os.statvfs(folder)
+    except OSError:
+        return f"in {folder}"
+    if space.f_files and not space.f_favail:
+        return f"no more files can be made in {folder}"
+    return f"{space.f_bavail * space.f_frsize:,} bytes are free in {folder}"
 
 
 def _gathered(pieces: Iterable[Any]) -> Iterable[memoryview]:

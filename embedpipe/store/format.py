@@ -49,6 +49,7 @@ SUBWORD_IDS: Final = "subwords/ids"
 
 PROVENANCE: Final = "provenance"
 SHARDS: Final = "shards"
+CHECKSUMS: Final = "checksums"
 VIEWS: Final = "views"
 LABELS: Final = "labels"
 LABEL_CODES: Final = "codes"

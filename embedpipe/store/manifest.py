@@ -1,7 +1,8 @@
 """The manifest: which shards a store has, one JSON line each, appended as they are committed.
 
 A shard that is not in the manifest does not exist. The first line says what made the shards, so that a run which goes on can
-tell whether it would make the same ones.
+tell whether it would make the same ones. While a finished store grows, its manifest has the new shards as well, which the
+master does not know yet.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from embedpipe.dataflow import ViewInfo
 from embedpipe.errors import DamagedStoreError, FormatVersionError
 from embedpipe.store.durable import append_line, partial_of, rename, write_file
 from embedpipe.store.format import FORMAT_VERSION, MANIFEST, MANIFEST_NAME, SHARD_NAME, SHARDS_FOLDER
+from embedpipe.store.origin import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +75,19 @@ class ShardRecord:
 class Manifest:
     """What was committed, and what made it.
 
-    :param identity: Everything that determines the bytes of the shards, as JSON gives it.
+    :param origin: Everything that determines the bytes of the shards.
     :param views: The views, as JSON gives them.
     :param shards: In the order of their sentences.
     """
 
-    identity: Mapping[str, Any]
+    origin: Origin
     views: Mapping[str, Any]
     shards: tuple[ShardRecord, ...] = ()
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What further shards are made of."""
+        return self.origin.identity
 
     @property
     def num_sentences(self) -> int:
@@ -123,10 +130,14 @@ def read_manifest(folder: Path) -> Manifest | None:
         raise FormatVersionError(
             f"{path} is of format version {header['format_version']}, and this embedpipe reads up to {FORMAT_VERSION}."
         )
-    identity, views = header.get("identity"), header.get("views")
-    if not isinstance(identity, dict) or not isinstance(views, dict):
-        raise DamagedStoreError(f"{path} is damaged: its first line has no identity or no views. Start over with --restart.")
-    return Manifest(identity, views, _apart([_record(line) for line in lines[:-1]]))  # the last one ends no line: torn
+    views = header.get("views")
+    try:
+        origin = Origin.from_json(header)
+    except ValueError as error:
+        raise DamagedStoreError(f"{path} is damaged: its first line has {error}. Start over with --restart.") from None
+    if not isinstance(views, dict):
+        raise DamagedStoreError(f"{path} is damaged: its first line has no views. Start over with --restart.")
+    return Manifest(origin, views, _apart([_record(line) for line in lines[:-1]]))  # the last one ends no line: torn
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -134,7 +145,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     header = {
         "format": MANIFEST_NAME,
         "format_version": FORMAT_VERSION,
-        "identity": manifest.identity,
+        **manifest.origin.as_json,
         "views": manifest.views,
     }
     content = "".join(f"{line}\n" for line in (json.dumps(header), *map(_line, manifest.shards))).encode()

@@ -18,6 +18,7 @@ import numpy as np
 from embedpipe.dataflow import Unit, ViewInfo
 from embedpipe.errors import StoreError
 from embedpipe.store import format as names
+from embedpipe.store.checksums import ChecksummedImage
 from embedpipe.store.contents import add_attributes, add_column, add_json, add_label, add_views, view_path
 from embedpipe.store.durable import write_file
 from embedpipe.store.format import Count
@@ -55,7 +56,7 @@ def write_master(
     :param is_single: Put everything into this file, and leave nothing to the shards.
     :raises StoreError: If a shard is damaged, or a label is one a word in one shard and one a sentence in another.
     """
-    files = ShardFiles(store, folder, manifest.shards, views, manifest.identity)
+    files = ShardFiles(store, folder, manifest.shards, views, manifest.origin)
     with contextlib.closing(files):
         master = _Master(files, folder.name, views)
         write_file(partial, master.image(manifest, id_index, provenance, is_single=is_single).pieces(), "store")
@@ -89,7 +90,7 @@ class _Master:
     def image(
         self, manifest: Manifest, id_index: tuple[HashArray, IntArray], provenance: Mapping[str, Any], *, is_single: bool
     ) -> FileImage:
-        image, counts = FileImage(), self._counts
+        image, counts = ChecksummedImage(), self._counts
         self._add_text(image, names.DOCUMENT_ID, self._documents)
         everything = [(0, record.num_sentences) for record in self._files.records]
         self._add_text(image, names.SENTENCE_ID, everything)
@@ -110,7 +111,7 @@ class _Master:
             add_label(image, name, label.unit, self._codes(name, label), num_rows, list(label.vocabulary))
         add_json(image, names.PROVENANCE, provenance)
         if not is_single:
-            add_json(image, names.SHARDS, table_as_json(manifest.identity, manifest.shards))
+            add_json(image, names.SHARDS, table_as_json(manifest.origin, manifest.shards))
         rows = {name: self._rows(view_path(name)) for name in self._views}
         sources = None if is_single else {unit: self._sources(count) for unit, count in names.ROWS.items()}
         add_views(image, self._views, counts, rows, sources)

@@ -15,7 +15,7 @@ from embedpipe.errors import StoreError
 from embedpipe.store.durable import fsync_folder, write_error
 from embedpipe.store.format import ID_HASHES, LOCK, MANIFEST
 from embedpipe.store.lock import WriterLock
-from embedpipe.store.manifest import read_manifest, shards_folder
+from embedpipe.store.manifest import ShardRecord, read_manifest, shards_folder
 from embedpipe.store.recognize import describe, is_store
 from embedpipe.store.sealed import SealedFile
 from embedpipe.store.store_file import StoreFile
@@ -106,7 +106,8 @@ class StorePlace:
         lock = WriterLock(self.folder / LOCK, self._path)
         try:
             found = read_manifest(self.folder)
-            if found and len(found.shards) == 1 and self._is_made_of(self.folder / found.shards[0].name):
+            is_one = found and len(found.shards) == 1 and not found.origin.grown_from
+            if found and is_one and self._is_made_of(self.folder / found.shards[0].name):
                 self.remove_shards()
         finally:
             self._leave(lock)
@@ -121,12 +122,26 @@ class StorePlace:
                 return is_same and np.array_equal(file.column(ID_HASHES).mapped(), source.column(ID_HASHES).mapped())
 
     def _leave(self, lock: WriterLock) -> None:
-        """Clear away what was not committed; keep what was."""
+        """Clear away what was not committed; keep what was, and what the store at the path is made of."""
         with contextlib.suppress(OSError):
-            with contextlib.suppress(StoreError):
-                found = read_manifest(self.folder)
-                remove_strays(self.folder, [record.name for record in found.shards] if found else None)
-                if found and not found.shards:
-                    (self.folder / MANIFEST).unlink()
-            lock.release()
+            try:
+                self._clear_away()
+            finally:
+                lock.release()
             self.folder.rmdir()  # if nothing is left in it
+
+    def _clear_away(self) -> None:
+        with contextlib.suppress(StoreError):
+            found, of_store = read_manifest(self.folder), self._shards_of_store()
+            known = None if found is None or of_store is None else [record.name for record in (*found.shards, *of_store)]
+            remove_strays(self.folder, known)
+            if found and not found.shards:
+                (self.folder / MANIFEST).unlink()
+
+    def _shards_of_store(self) -> tuple[ShardRecord, ...] | None:
+        """The shards of the store at the path, none if there is no store; ``None`` where that cannot be told."""
+        if not is_store(self.target):
+            return None if self.target.exists() else ()
+        with contextlib.suppress(StoreError), contextlib.closing(StoreFile(self.target)) as file:
+            return file.shards
+        return None

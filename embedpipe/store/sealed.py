@@ -18,6 +18,7 @@ from embedpipe.errors import DamagedStoreError, FormatVersionError, NotAStoreErr
 from embedpipe.store import format as names
 from embedpipe.store.attributes import read_integer, read_string
 from embedpipe.store.columns import Column, StoredColumn, StoredText, damaged
+from embedpipe.store.lock import find_writer
 from embedpipe.store.manifest import read_manifest, shards_folder
 from embedpipe.store.recognize import HDF5_SIGNATURE, describe, open_hdf5
 from embedpipe.store.structure import check_structure, plain_dataset
@@ -71,14 +72,7 @@ class SealedFile:
 
         :raises ValueError: If one does not lie in one piece.
         """
-        texts = [*names.TEXTS, *(f"{info.group}/{names.VOCABULARY}" for info in self.structure.labels.values())]
-        paths = [
-            *names.COLUMNS,
-            *(part for text in texts for part in (names.bytes_of(text), names.offsets_of(text))),
-            *(f"{info.group}/{names.LABEL_CODES}" for info in self.structure.labels.values()),
-            *(f"{names.VIEWS}/{names.link_name(view)}" for view in self.structure.views),
-        ]
-        return {path: self._place(path) for path in paths}
+        return {path: self._place(path) for path in self.structure.own_datasets}
 
     def text(self, name: str) -> StoredText:
         """The packed text at ``name``."""
@@ -178,10 +172,15 @@ class SealedFile:
 
 def _hint(path: Path) -> str:
     folder = shards_folder(Path(os.path.realpath(path)))
+    writer, found = find_writer(folder), None
     with contextlib.suppress(StoreError, OSError):
-        if found := read_manifest(folder):
-            return (
-                f" An unfinished run with {found.num_sentences:,} committed sentences is in {folder}: run the same extract "
-                "command again, and it goes on from there."
-            )
+        found = read_manifest(folder)
+    if writer:
+        committed = f"{found.num_sentences if found else 0:,} sentences are committed"
+        return f" {writer[0].upper()}{writer[1:]} is writing it: {committed}. Wait for it to end."
+    if found:
+        return (
+            f" An unfinished run with {found.num_sentences:,} committed sentences is in {folder}: run the same extract command "
+            "again, and it goes on from there."
+        )
     return ""

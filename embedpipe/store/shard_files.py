@@ -23,6 +23,7 @@ from embedpipe.errors import DamagedStoreError, StoreError
 from embedpipe.store import format as names
 from embedpipe.store.columns import Column, bytes_view, read_exactly
 from embedpipe.store.manifest import ShardRecord
+from embedpipe.store.origin import Origin
 from embedpipe.store.sealed import Place, SealedFile
 from embedpipe.store.structure import Structure
 
@@ -56,7 +57,7 @@ class ShardFiles:
     :param folder: Where the shards are.
     :param records: In the order of their sentences.
     :param views: What each shard must hold.
-    :param identity: What each shard must say that it was made of.
+    :param origin: What each shard must say that it was made of.
     :param ids_at: Gives the ids of some sentences from elsewhere than the shards, to tell whether a shard has its own place.
     """
 
@@ -66,14 +67,14 @@ class ShardFiles:
         folder: Path,
         records: Sequence[ShardRecord],
         views: Mapping[str, ViewInfo],
-        identity: Mapping[str, Any],
+        origin: Origin,
         ids_at: Callable[[int, int], list[str]] | None = None,
     ) -> None:
         self.records = tuple(records)
         self._store = store
         self._folder = folder
         self._views = views
-        self._identity = identity
+        self._origin = origin
         self._ids_at = ids_at
         self._known: dict[int, _KnownShard] = {}
         self._files: dict[int, _OpenFile] = {}  # the least recently used first
@@ -169,7 +170,7 @@ class ShardFiles:
         counts = (record.num_documents, record.num_sentences, record.num_words, record.num_subwords)
         if tuple(structure.counts[name] for name in names.COUNTS) != counts or structure.views != self._views:
             raise self._damaged(index, "is that of another store: it has other counts or views")
-        if identity != self._identity:
+        if identity != self._origin.of(record.start):
             raise self._damaged(index, "is that of another store: it was made of something else")
         if self._ids_at and ids != [self._ids_at(at, at + 1) for at in (record.start, record.stop - 1)]:
             raise self._damaged(index, "is that of another store, or of another place: it has other sentences")

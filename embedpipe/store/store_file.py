@@ -25,12 +25,21 @@ class StoreFile(SealedFile):
         if table := self.structure.table:
             folder = shards_folder(Path(os.path.realpath(path)))
             ids = self.text(names.SENTENCE_ID)
-            self._files = ShardFiles(path, folder, table.records, self.structure.views, table.identity, ids.read)
+            self._files = ShardFiles(path, folder, table.records, self.structure.views, table.origin, ids.read)
 
     @property
     def shards(self) -> tuple[ShardRecord, ...]:
         """The shards of a master, in the order of their sentences."""
         return self._files.records if self._files else ()
+
+    def check_shards(self) -> None:
+        """Open every shard once, which shows whether it is the one that it should be.
+
+        :raises DamagedStoreError: If one is missing, or another one.
+        """
+        for index in range(len(self.shards)):
+            assert self._files is not None
+            self._files.check(index)
 
     def close(self) -> None:
         """Close it and its shards."""

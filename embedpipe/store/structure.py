@@ -53,6 +53,20 @@ class Structure:
     in_shards: frozenset[str]
     table: ShardTable | None
 
+    @property
+    def own_datasets(self) -> tuple[str, ...]:
+        """Paths of the datasets that FORMAT.md names and whose rows are in the file itself."""
+        texts = [*names.TEXTS, *(f"{info.group}/{names.VOCABULARY}" for info in self.labels.values())]
+        paths = [
+            *names.COLUMNS,
+            *(part for text in texts for part in (names.bytes_of(text), names.offsets_of(text))),
+            *(f"{info.group}/{names.LABEL_CODES}" for info in self.labels.values()),
+            names.PROVENANCE,
+            *((names.SHARDS,) if self.table else ()),
+            *(f"{names.VIEWS}/{names.link_name(view)}" for view in self.views),
+        ]
+        return tuple(path for path in paths if path not in self.in_shards)
+
 
 def check_structure(file: h5py.File, *, may_have_shards: bool = True) -> Structure:
     """Check a file of a store and say what is in it.

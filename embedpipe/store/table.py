@@ -9,19 +9,30 @@ from typing import Any
 
 from embedpipe.store.format import Count
 from embedpipe.store.manifest import ShardRecord
+from embedpipe.store.origin import Origin
 
 
 @dataclass(frozen=True, slots=True)
 class ShardTable:
     """The shards of a store, in the order of their sentences, and what each of them was made of."""
 
-    identity: Mapping[str, Any]
+    origin: Origin
     records: tuple[ShardRecord, ...]
 
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What the latest shards were made of."""
+        return self.origin.identity
 
-def table_as_json(identity: Mapping[str, Any], records: Sequence[ShardRecord]) -> dict[str, Any]:
+    @property
+    def num_sentences(self) -> int:
+        """Sentences of all shards."""
+        return self.records[-1].stop if self.records else 0
+
+
+def table_as_json(origin: Origin, records: Sequence[ShardRecord]) -> dict[str, Any]:
     """The table as it stands in the master."""
-    return {"identity": identity, "shards": [asdict(record) for record in records]}
+    return {**origin.as_json, "shards": [asdict(record) for record in records]}
 
 
 def parse_table(data: bytes, counts: Mapping[Count, int]) -> ShardTable:
@@ -33,6 +44,7 @@ def parse_table(data: bytes, counts: Mapping[Count, int]) -> ShardTable:
     value = json.loads(data)
     if not isinstance(value, dict) or not isinstance(value.get("identity"), dict) or not isinstance(value.get("shards"), list):
         raise ValueError("the table of shards has no identity or no shards")
+    origin = Origin.from_json(value)
     records = tuple(map(ShardRecord.from_json, value["shards"]))
     if len({record.name for record in records}) < len(records):
         raise ValueError("the table of shards names one twice")
@@ -45,4 +57,6 @@ def parse_table(data: bytes, counts: Mapping[Count, int]) -> ShardTable:
     expected = (counts["num_sentences"], counts["num_words"], counts["num_subwords"])
     if found != expected:
         raise ValueError(f"the shards have {found} sentences, words and subwords, expected {expected}")
-    return ShardTable(value["identity"], records)
+    if astray := {*origin.borders} - {0, *(record.stop for record in records)}:
+        raise ValueError(f"the store has grown at sentence {min(astray):,}, where no shard ends")
+    return ShardTable(origin, records)

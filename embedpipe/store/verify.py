@@ -1,9 +1,9 @@
-"""Whether a store is what it says: everything in it is read once and held against the rules of FORMAT.md.
+"""Whether a store is what it says: everything in it is read and held against the rules of FORMAT.md.
 
 ::
 
-    verify ── the file opens, provenance ── one file ──────────────────────── rows, ids, views
-                                        └── shards: manifest, table, sha256 ── rows, ids, views of each ── the master agrees
+    verify ── the file opens, its checksums ── one file ──────────────────────── rows, ids, views
+                                           └── shards: manifest, table, sha256 ── rows, ids, views of each ── the master agrees
 
 What is wrong becomes a :class:`~embedpipe.store.finding.Finding`, never an exception.
 """
@@ -15,36 +15,47 @@ import json
 import math
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from embedpipe.errors import DamagedStoreError, FormatVersionError, NotAStoreError, StoreError
 from embedpipe.store import format as names
 from embedpipe.store.columns import damaged
 from embedpipe.store.contents import view_path
 from embedpipe.store.finding import Fault, Finding, FindingList, FoundIn
+from embedpipe.store.lock import find_writer
 from embedpipe.store.manifest import ShardRecord, read_manifest, shards_folder
 from embedpipe.store.recognize import open_hdf5
 from embedpipe.store.sealed import SealedFile
 from embedpipe.store.store_file import StoreFile
 from embedpipe.store.unfinished import fault_of
+from embedpipe.store.verify_checksums import check_checksums
 from embedpipe.store.verify_folder import check_lines, check_manifest, check_strays
+from embedpipe.store.verify_growth import describe_growth, unfinished_growth
 from embedpipe.store.verify_ids import check_ids
 from embedpipe.store.verify_master import check_agreement, check_place, check_sources
 from embedpipe.store.verify_rows import check_rows
 from embedpipe.store.verify_views import check_view
 
+if TYPE_CHECKING:
+    import h5py
+
+    from embedpipe.store.manifest import Manifest
+    from embedpipe.store.table import ShardTable
+
 PROVENANCE_KEYS = ("config", "fingerprint", "inputs", "encoder", "tokenizer", "window", "versions", "run")
 
 _RESTART = "extract again with --restart"
 _AGAIN = "run the same extract command again"
+_APPEND = "run the same extract command with --append again"
 _UNOPENED: dict[type[StoreError], str] = {
     NotAStoreError: "give the path of a store; what is there is no store any more, or never was",
     FormatVersionError: "upgrade embedpipe: pip install --upgrade embedpipe",
     DamagedStoreError: f"remove it and {_AGAIN}",
 }
+_WAIT = "wait for it to end"
 _STRAY = "remove it, or move it away if it is yours"
 
 OnBytes: TypeAlias = Callable[[int, int], None]
@@ -89,13 +100,17 @@ class _Verification:
         except StoreError as error:
             yield from self._unopened(error)
             return
-        with contextlib.closing(file):
+        with contextlib.closing(file), contextlib.closing(open_hdf5(self._path)) as plain:
             yield from self._listed.words(FoundIn(self._path.name, _RESTART), _guarded(file, _check_provenance(file)))
             if file.structure.table is not None:
-                yield from self._sharded(file)
+                yield from self._sharded(file, plain)
                 return
-            yield from self._contents(file, FoundIn(self._path.name, _RESTART, _ids(file)))
-            if os.path.lexists(self._folder):
+            place = FoundIn(self._path.name, _RESTART, _ids(file))
+            yield from self._listed.words(place, _guarded(file, check_checksums(file, plain)))
+            yield from self._contents(file, place)
+            if find_writer(self._folder) is None and (growth := unfinished_growth(file, self._folder)):
+                yield from self._growing(growth, file)
+            elif find_writer(self._folder) is None and os.path.lexists(self._folder):
                 what = "it belongs to nothing, as the store has all in its one file; an interrupted run has left it"
                 yield Finding(self._folder.name, what, "remove it")
 
@@ -111,43 +126,64 @@ class _Verification:
             yield from self._shard(record, self._made_anew("the shard"))
 
     def _unfinished(self) -> Iterator[Finding]:
+        writer = find_writer(self._folder)
         try:
             manifest = read_manifest(self._folder)
             if manifest is None:
                 StoreFile(self._path)
         except (StoreError, OSError) as error:
             hint = _RESTART if os.path.lexists(self._folder) else "give the path of a store"
-            yield Finding(self._path.name, str(error), hint)
+            yield Finding(self._path.name, str(error), _WAIT if writer else hint)
             return
         if manifest is None:  # the store has come in this moment
             yield from self._finished()
             return
         shards = "1 shard" if len(manifest.shards) == 1 else f"{len(manifest.shards):,} shards"
         what = f"the run is unfinished: {manifest.num_sentences:,} sentences in {shards} are committed"
-        yield Finding(self._path.name, what, f"{_AGAIN}: it goes on from there")
-        yield from self._listed.words(FoundIn(names.MANIFEST, f"{_AGAIN}: it mends that"), check_lines(self._folder))
+        if writer is None:
+            yield Finding(self._path.name, what, f"{_AGAIN}: it goes on from there")
+            yield from self._listed.words(FoundIn(names.MANIFEST, f"{_AGAIN}: it mends that"), check_lines(self._folder))
+        else:  # its last line may be torn now and whole a moment later
+            yield Finding(self._path.name, f"{what}, and {writer} is writing it", _WAIT)
         strays = check_strays(self._folder, manifest.shards, unfinished=True)
         yield from self._listed.words(FoundIn(self._folder.name, _STRAY), strays)
         for record in manifest.shards:
             yield from self._shard(record, f"{_AGAIN}: the shard is made anew")
 
-    def _sharded(self, master: StoreFile) -> Iterator[Finding]:
+    def _sharded(self, master: StoreFile, plain: h5py.File) -> Iterator[Finding]:
         table, anew = master.structure.table, self._made_anew("the shards are kept, and it")
         assert table is not None
-        yield from self._beside(table.identity, table.records)
-        yield from self._listed.words(FoundIn(self._path.name, anew, _ids(master)), _guarded(master, check_ids(master)))
-        with contextlib.closing(open_hdf5(self._path)) as plain:
-            sources = _guarded(master, check_sources(plain, master, self._folder.name))
-            yield from self._listed.words(FoundIn(self._path.name, anew), sources)
+        if find_writer(self._folder) is None:  # else the folder changes all the time
+            growth = unfinished_growth(master, self._folder)
+            yield from self._growing(growth, master) if growth else self._beside(table)
+        place = FoundIn(self._path.name, anew, _ids(master))
+        for faults in (
+            check_checksums(master, plain),
+            check_ids(master),
+            check_sources(plain, master, self._folder.name),
+        ):
+            yield from self._listed.words(place, _guarded(master, faults))
         for record in table.records:
             yield from self._shard(record, self._made_anew("the shard"), master)
 
-    def _beside(self, identity: Mapping[str, Any], records: Sequence[ShardRecord]) -> Iterator[Finding]:
+    def _beside(self, table: ShardTable) -> Iterator[Finding]:
         """The manifest and what else is in the shards folder."""
         place = FoundIn(names.MANIFEST, "bring the right one there; the store can be read without it")
-        yield from self._listed.words(place, check_manifest(self._folder, identity, records))
-        strays = check_strays(self._folder, records, unfinished=False)
+        yield from self._listed.words(place, check_manifest(self._folder, table))
+        strays = check_strays(self._folder, table.records, unfinished=False)
         yield from self._listed.words(FoundIn(self._folder.name, _STRAY), strays)
+
+    def _growing(self, growth: Manifest, store: StoreFile) -> Iterator[Finding]:
+        """What a growth that did not come to its end has left beside a finished store."""
+        what = describe_growth(growth, store.structure.counts["num_sentences"])
+        yield Finding(self._path.name, what, f"{_APPEND}: it goes on from there")
+        yield from self._listed.words(FoundIn(names.MANIFEST, f"{_APPEND}: it mends that"), check_lines(self._folder))
+        strays = check_strays(self._folder, (*growth.shards, *store.shards), unfinished=True)
+        yield from self._listed.words(FoundIn(self._folder.name, _STRAY), strays)
+        known = {record.name for record in store.shards}
+        for record in growth.shards:
+            if record.name not in known:
+                yield from self._shard(record, f"{_APPEND}: the shard is made anew")
 
     def _shard(self, record: ShardRecord, hint: str, master: StoreFile | None = None) -> Iterator[Finding]:
         """One shard: its file, its contents, and whether the master, where there is one, says the same."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from embedpipe.errors import StoreError
 from embedpipe.store import format as names
@@ -14,11 +14,12 @@ from embedpipe.store.manifest import read_manifest
 
 if TYPE_CHECKING:
     from embedpipe.store.manifest import ShardRecord
+    from embedpipe.store.table import ShardTable
 
 _FEW = 3
 
 
-def check_manifest(folder: Path, identity: Mapping[str, Any], records: Sequence[ShardRecord]) -> Iterator[Fault]:
+def check_manifest(folder: Path, table: ShardTable) -> Iterator[Fault]:
     """Check that the manifest of a finished store, if it is there, says the same as the store's table of shards."""
     try:
         manifest = read_manifest(folder)
@@ -28,10 +29,10 @@ def check_manifest(folder: Path, identity: Mapping[str, Any], records: Sequence[
     if manifest is None:
         return
     yield from check_lines(folder)
-    if manifest.identity != identity:
+    if manifest.origin != table.origin:
         yield Fault.of_file("manifest", "it is that of another run: its shards were made of something else")
         return
-    here, there = {record.name: record for record in manifest.shards}, {record.name: record for record in records}
+    here, there = {record.name: record for record in manifest.shards}, {record.name: record for record in table.records}
     for name in sorted(here.keys() | there.keys()):
         if here.get(name) != there.get(name):
             what = "is not in it" if name not in here else "is not in the store's table" if name not in there else ""

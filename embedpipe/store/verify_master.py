@@ -85,7 +85,7 @@ def check_place(master: StoreFile, shard: SealedFile, record: ShardRecord) -> It
     provenance = json.loads(column.read(0, len(column)).tobytes())
     if not isinstance(provenance, dict) or master.structure.table is None:
         yield Fault.of_file("shard", "it does not say what it was made of")
-    elif provenance.get("identity") != master.structure.table.identity:
+    elif provenance.get("identity") != master.structure.table.origin.of(record.start):
         yield Fault.of_file("shard", "it is that of another store: it was made of something else")
 
 

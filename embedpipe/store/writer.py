@@ -6,32 +6,32 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embedpipe.dataflow import Block, Unit, ViewInfo
 from embedpipe.errors import EmbedpipeError, StoreError
 from embedpipe.store import format as names
+from embedpipe.store.beginning import Beginning, grow, resume
 from embedpipe.store.block import check_block
 from embedpipe.store.contents import as_json
 from embedpipe.store.durable import partial_of, rename, write_error
+from embedpipe.store.first_shard import write_first_shard
+from embedpipe.store.gaps import find_gaps, free_number
 from embedpipe.store.id_index import GrowingIdIndex
 from embedpipe.store.labels import check_labels
-from embedpipe.store.manifest import (
-    Manifest,
-    ShardRecord,
-    append_record,
-    read_manifest,
-    shard_name,
-    views_as_json,
-    write_manifest,
-)
+from embedpipe.store.manifest import Manifest, ShardRecord, append_record, shard_name, views_as_json, write_manifest
 from embedpipe.store.master import write_master
+from embedpipe.store.origin import EarlierRun, Origin
 from embedpipe.store.place import StorePlace
 from embedpipe.store.sealed import SealedFile
 from embedpipe.store.shard import write_shard
-from embedpipe.store.unfinished import check_same_run, fault_of, remove_strays
+from embedpipe.store.unfinished import remove_strays
+
+if TYPE_CHECKING:
+    from embedpipe.store.format import Count
 
 
 class StoreWriter:
@@ -54,6 +54,9 @@ class StoreWriter:
         where it is the same.
     :param single_file: Make one file of a store that has only one shard.
     :param restart: Remove the store that is there, finished or not. Anything else that is there is never removed.
+    :param grows_from: Identity of the finished store at the path, to which sentences are to be added. It stays as it is until
+        :meth:`finish` puts the grown one in its place, and nothing is written before the first new shard. A growth to the same
+        identity that did not come to its end is gone on with; one to another identity is started over.
     :raises StoreError: On entering, if the store cannot or must not be written; later, if a block is not fit or the disk full.
     """
 
@@ -65,31 +68,37 @@ class StoreWriter:
         identity: Mapping[str, Any] | None = None,
         single_file: bool = True,
         restart: bool = False,
+        grows_from: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(path)
         self.views = dict(views)
-        self.dropped: dict[str, str] = {}
-        """Shards of the unfinished run that could not be kept, and why; their sentences are gaps again."""
         self._place = StorePlace(self.path)
         self._folder = self._place.folder
         self._single_file = single_file
         self._restart = restart
-        self._is_open = False
+        self._grows_from = None if grows_from is None else as_json(grows_from, "identity")
+        self._is_open = self._is_begun = False
         self._units: dict[str, Unit] = {}
         self._ids = GrowingIdIndex(self._id_at)
-        self._lost: dict[int, int] = {}
+        self._made: list[ShardRecord] = []
         self._failures: dict[int, dict[str, str]] = {}
         for name, info in self.views.items():
             if not name or info.dtype not in names.VIEW_DTYPES:
                 raise StoreError(f"cannot write the store {path}: view {name!r} with dtype {info.dtype!r} has no place in it.")
-        self._manifest = Manifest(as_json(identity or {}, "identity"), views_as_json(self.views))
+        self._manifest = Manifest(Origin(as_json(identity or {}, "identity")), views_as_json(self.views))
+        self._beginning = Beginning(self._manifest)
 
     def __enter__(self) -> StoreWriter:
         with ExitStack() as stack, self._system_errors():
-            stack.enter_context(self._place.locked(may_replace=self._restart))
+            stack.enter_context(self._place.locked(may_replace=self._may_replace))
             if self._restart:
                 self._place.remove_store()
-            self._resume()
+            if self._grows_from is None:
+                self._beginning = resume(self.path, self._folder, self._manifest)
+            else:
+                self._beginning = grow(self.path, self._folder, self._manifest, self._grows_from)
+            self._manifest = self._beginning.manifest
+            self._learn()
             self._stack = stack.pop_all()
         self._is_open = True
         return self
@@ -100,19 +109,28 @@ class StoreWriter:
         return self._manifest.shards
 
     @property
+    def made(self) -> tuple[ShardRecord, ...]:
+        """Those of them that this writer has made of blocks, in the order in which they came."""
+        return tuple(self._made)
+
+    @property
+    def dropped(self) -> dict[str, str]:
+        """Shards of the unfinished run that could not be kept, and why; their sentences are gaps again."""
+        return self._beginning.dropped
+
+    @property
+    def grown_from(self) -> tuple[EarlierRun, ...]:
+        """The runs whose sentences were added to; none where the store has never grown."""
+        return self._manifest.origin.grown_from
+
+    @property
     def failures(self) -> dict[str, str]:
         """By id, why a committed sentence has no vectors; of this run and those before, in the order of the sentences."""
         return {id: reason for _, failures in sorted(self._failures.items()) for id, reason in failures.items()}
 
     def gaps(self) -> list[tuple[int, int | None]]:
-        """Ranges of sentences ``[start, stop)`` that are not committed; the last one, ``(start, None)``, has no end."""
-        gaps: list[tuple[int, int | None]] = []
-        start = 0
-        for shard in self.shards:
-            if shard.start > start:
-                gaps.append((start, shard.start))
-            start = shard.stop
-        return [*gaps, (start, None)]
+        """Ranges of sentences ``[start, stop)`` that are not committed, see :func:`~embedpipe.store.gaps.find_gaps`."""
+        return find_gaps(self._manifest, self._num_held)
 
     def append(self, block: Block, start: int) -> ShardRecord:
         """Commit sentences as one shard; when this returns, they are on the disk for good.
@@ -130,18 +148,12 @@ class StoreWriter:
         units = check_labels(block.sentences, self._units)
         hashes = self._ids.check([sentence.id for sentence in block.sentences], start)
         failures = as_json(block.failures, "failures")
-        path = self._folder / shard_name(self._number(start, stop))
         with self._committing():
-            if not self.shards:
-                write_manifest(self._folder, self._manifest)
-            provenance = {"identity": self._manifest.identity} | ({"failures": failures} if failures else {})
-            counts, size, sha256 = write_shard(partial_of(path), block, self.views, units, hashes, provenance)
-            rename(partial_of(path), path, "shard")
-            record = ShardRecord(
-                path.name, start, stop, counts["num_words"], counts["num_subwords"], counts["num_documents"], size, sha256
-            )
-            append_record(self._folder, record)
-        self._add(record)
+            self._begin()
+            path = self._folder / shard_name(free_number(self.shards, self._beginning.lost, start, stop))
+            partial, provenance = partial_of(path), self._of_shard(start, failures)
+            record = self._commit(path, start, stop, write_shard(partial, block, self.views, units, hashes, provenance))
+        self._made.append(record)
         self._failures[start] = failures
         self._units.update(units)
         self._ids.add(hashes, start)
@@ -159,10 +171,11 @@ class StoreWriter:
             start, stop = gaps[0]
             raise StoreError(f"cannot finish the store {self.path}: the sentences {start:,} to {stop:,} are missing.")
         provenance = as_json(provenance, "provenance")
-        is_single = not self.shards or (len(self.shards) == 1 and self._single_file)
         with self._committing():
-            if self.shards:
+            if self.shards or self._num_held:
+                self._begin()
                 write_manifest(self._folder, self._manifest)
+            is_single = not self.shards or (len(self.shards) == 1 and self._single_file and not self.grown_from)
             partial = self._folder / f"store{names.PARTIAL}"
             write_master(
                 partial,
@@ -174,7 +187,7 @@ class StoreWriter:
                 provenance,
                 is_single=is_single,
             )
-            self._place.check_free()  # something may have come meanwhile
+            self._place.check_free(or_store=self._grows_from is not None)  # something may have come meanwhile
             rename(partial, self._place.target, "store")
             if is_single:
                 self._place.remove_shards()
@@ -185,31 +198,52 @@ class StoreWriter:
         self._is_open = False
         self._stack.close()
 
-    def _resume(self) -> None:
-        """Keep what an earlier run has committed; clear away what it has not."""
-        found = read_manifest(self._folder)
-        if found is None and (stray := [e.name for e in self._folder.iterdir() if names.SHARD_NAME.fullmatch(e.name)]):
-            raise StoreError(
-                f"cannot write the store {self.path}: {self._folder} has {len(stray)} shards and no manifest, so what made "
-                "them is not known. Give another path with --output, or start over with --restart."
-            )
-        records = found.shards if found else ()
-        if found and records:
-            check_same_run(self.path, found, self._manifest)
-        self.dropped = {record.name: fault for record in records if (fault := fault_of(self._folder, record))}
-        self._lost = {record.start: record.number for record in records if record.name in self.dropped}
-        self._manifest = Manifest(
-            self._manifest.identity, self._manifest.views, tuple(each for each in records if each.name not in self.dropped)
-        )
-        if found is not None:
-            write_manifest(self._folder, self._manifest)  # without a torn line, to which the next one would be joined
+    @property
+    def _may_replace(self) -> bool:
+        """Whether a store may be at the path."""
+        return self._restart or self._grows_from is not None
+
+    @property
+    def _num_held(self) -> int:
+        """Sentences that are in the single file at the path, and not in a shard yet."""
+        return 0 if self._is_begun else self._beginning.num_held
+
+    def _learn(self) -> None:
+        """Ids, units of labels and failures of what is there."""
+        files = [(record.start, self._folder / record.name) for record in self.shards]
+        for start, path in [(0, self.path)] * bool(self._num_held) + files:
+            with contextlib.closing(SealedFile(path)) as file:
+                self._units.update({name: info.unit for name, info in file.structure.labels.items()})
+                ids = file.text(names.SENTENCE_ID).read(0, file.structure.counts["num_sentences"])
+                self._failures[start] = file.json(names.PROVENANCE).get("failures", {})
+            self._ids.add(self._ids.check(ids, start), start)
+
+    def _begin(self) -> None:
+        """Say what the shards are made of, before the first of them; from here on the growth can be gone on with."""
+        if self._is_begun:
+            return
+        write_manifest(self._folder, self._manifest)
         remove_strays(self._folder, (record.name for record in self.shards))
-        for record in self.shards:
-            with self._opened(record) as shard:
-                self._units.update({name: info.unit for name, info in shard.structure.labels.items()})
-                ids = shard.text(names.SENTENCE_ID).read(0, record.num_sentences)
-                self._failures[record.start] = shard.json(names.PROVENANCE).get("failures", {})
-            self._ids.add(self._ids.check(ids, record.start), record.start)
+        if num_held := self._num_held:
+            path = self._folder / shard_name(0)
+            written = write_first_shard(partial_of(path), self.path, self._of_shard(0, self._failures[0]))
+            self._commit(path, 0, num_held, written)
+        self._is_begun = True
+
+    def _of_shard(self, start: int, failures: Mapping[str, str]) -> dict[str, Any]:
+        """The provenance of the shard with the sentences from ``start`` on."""
+        return {"identity": self._manifest.origin.of(start)} | ({"failures": failures} if failures else {})
+
+    def _commit(self, path: Path, start: int, stop: int, written: tuple[Mapping[Count, int], int, str]) -> ShardRecord:
+        """Make a shard of a partial file that is on the disk."""
+        counts, size_bytes, sha256 = written
+        rename(partial_of(path), path, "shard")
+        num_words, num_subwords, num_documents = (counts[name] for name in ("num_words", "num_subwords", "num_documents"))
+        record = ShardRecord(path.name, start, stop, num_words, num_subwords, num_documents, size_bytes, sha256)
+        append_record(self._folder, record)
+        shards = sorted((*self.shards, record), key=lambda each: each.start)
+        self._manifest = replace(self._manifest, shards=tuple(shards))
+        return record
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -224,28 +258,11 @@ class StoreWriter:
         if not any(first <= start and (last is None or stop <= last) for first, last in self.gaps()):
             raise StoreError(f"cannot store a block: of the sentences {start:,} to {stop:,} some are committed already.")
 
-    def _number(self, start: int, stop: int) -> int:
-        """The number of a new shard: that of the lost one in its place, else the next one, so that the order is kept."""
-        taken = {record.number for record in self.shards}
-        before = [record.number for record in self.shards if record.stop <= start]
-        after = [record.number for record in self.shards if record.start >= stop]
-        number = self._lost.get(start, before[-1] + 1 if before else 0)
-        is_free = number not in taken and (not after or number < after[0])
-        return number if is_free else max(taken) + 1
-
-    def _add(self, record: ShardRecord) -> None:
-        shards = sorted((*self.shards, record), key=lambda each: each.start)
-        self._manifest = Manifest(self._manifest.identity, self._manifest.views, tuple(shards))
-
     def _id_at(self, sentence: int) -> str:
-        record = next(each for each in self.shards if each.start <= sentence < each.stop)
-        with self._opened(record) as shard:
-            return shard.text(names.SENTENCE_ID).read(sentence - record.start, sentence - record.start + 1)[0]
-
-    @contextmanager
-    def _opened(self, record: ShardRecord) -> Iterator[SealedFile]:
-        with contextlib.closing(SealedFile(self._folder / record.name)) as shard:
-            yield shard
+        record = next((each for each in self.shards if each.start <= sentence < each.stop), None)
+        path, start = (self._folder / record.name, record.start) if record else (self.path, 0)
+        with contextlib.closing(SealedFile(path)) as file:
+            return file.text(names.SENTENCE_ID).read(sentence - start, sentence - start + 1)[0]
 
     @contextmanager
     def _committing(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import embedpipe
+from embedpipe.store.lock import WriterLock
 
 SENTENCES = "the quick fox\n\na dog near the river\nlazy brown fox jumps\n"
 Change = Callable[[h5py.File], Any]
@@ -90,6 +91,28 @@ def test_json_says_the_same(run: Any, folder: Path) -> None:
     facts = json.loads(result.out)
     assert result.status == 1 and not facts["is_well"] and not facts["is_readable"]
     assert facts["findings"][0].keys() == {"where", "what", "hint"}
+
+
+def test_a_writer_at_work_is_named_and_is_no_fault(run: Any, folder: Path) -> None:
+    (folder / "single.h5.shards").mkdir()
+    lock = WriterLock(folder / "single.h5.shards" / "lock", folder / "single.h5")
+    result = run("verify", folder / "single.h5")
+    facts = json.loads(run("verify", folder / "single.h5", "--json").out)
+    lock.release()
+    note, summary = result.out.splitlines()
+    assert result.status == 0 and "all is well" in summary
+    assert note.startswith(f"{folder / 'single.h5'}: process {os.getpid()} on ")
+    assert note.endswith(" is writing; what it has not committed yet is not checked")
+    assert facts["is_well"] and facts["writer"] in note
+
+
+def test_a_changed_bit_of_a_vector_is_found(run: Any, folder: Path) -> None:
+    with h5py.File(folder / "single.h5", "r+") as file:
+        file["views/last"][0, 0] *= -1
+    result = run("verify", folder / "single.h5")
+    assert result.status == 1
+    assert result.out.splitlines()[1].startswith("  single.h5: checksums: views/last is not what was written")
+    assert result.out.splitlines()[2] == "    to repair: extract again with --restart"
 
 
 def test_against_its_own_config_a_store_is_well(run: Any, config: Path, made: Path) -> None:

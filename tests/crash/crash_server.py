@@ -4,9 +4,11 @@ Reads requests from standard input, a JSON object a line, and answers each with 
 and the commit points that it passed.
 
 - ``config``, ``output``: what to extract, and where to
+- ``append``: add to the store that is there
 - ``kill_at``: the child kills itself with SIGKILL as it passes its n-th commit point
 - ``kill_after``: it is killed that many seconds after its start
 - ``fault``: the errno that the n-th passing raises: ``{"at": 3, "errno": 28}``
+- ``command``: what the n-th passing runs: ``{"at": 3, "run": ["rm", "file"]}``
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -60,6 +63,9 @@ def extract(request: dict, write_end: int) -> None:
         os.write(write_end, f"{name}\n".encode())
         if count == request.get("kill_at"):
             os.kill(os.getpid(), signal.SIGKILL)
+        command = request.get("command")
+        if command and count == command["at"]:
+            subprocess.run(command["run"], check=True)
         fault = request.get("fault")
         if fault and count == fault["at"]:
             raise OSError(fault["errno"], os.strerror(fault["errno"]))
@@ -68,7 +74,7 @@ def extract(request: dict, write_end: int) -> None:
     torch.set_num_threads(1)
     status = 0
     try:
-        embedpipe.extract(request["config"], request["output"]).close()
+        embedpipe.extract(request["config"], request["output"], append=request.get("append", False)).close()
     except embedpipe.EmbedpipeError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         status = 1

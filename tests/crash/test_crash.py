@@ -53,14 +53,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory, tiny_model) -> dict[str, Any]:
+    return config_of(tmp_path_factory.mktemp("corpus") / "corpus.txt", tiny_model("bert"))
+
+
+def config_of(corpus: Path, model: Path) -> dict[str, Any]:
+    """A config, and its corpus, that make four shards."""
     rng = random.Random(5)
     words = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "near", "river", "bank"]
     lines = [" ".join(rng.choices(words, k=rng.randrange(0, 14))) for _ in range(NUM_SENTENCES)]
-    corpus = tmp_path_factory.mktemp("corpus") / "corpus.txt"
     corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return {
         "corpus": {"type": "words", "path": str(corpus)},
-        "encoder": {"type": "transformer", "model": str(tiny_model("bert")), "device": "cpu"},
+        "encoder": {"type": "transformer", "model": str(model), "device": "cpu"},
         "views": {"last": {"layers": "last"}, "mean": {"layers": "first", "unit": "sentence"}},
         "store": {"shard_size": 14_000},
     }
@@ -83,7 +87,7 @@ def numbers_of_every_point(points: list[str]) -> list[int]:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """sha256 of every file, of the master the datasets but for the provenance, which has times."""
+    """sha256 of every file, of the master the datasets but for the provenance, which has times, and the checksum of that."""
     found = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = str(path.relative_to(folder))
@@ -93,7 +97,7 @@ def contents(folder: Path) -> dict[str, str]:
         with h5py.File(path) as file:
             keys: list[str] = []
             file.visit(keys.append)
-            found.update({f"{name}:{key}": digest(file[key]) for key in keys if key != "provenance"})
+            found.update({f"{name}:{key}": digest(file[key]) for key in keys if key not in ("provenance", "checksums")})
     return found
 
 

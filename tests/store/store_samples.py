@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,11 @@ VIEWS = {
 }
 
 IDENTITY = {"config": {"model": "tiny", "layers": [1, 2]}, "weights": "ab12"}
+
+
+def identity_of(run: int) -> dict[str, Any]:
+    """The identity of each run of a store that grows."""
+    return {"fingerprint": f"{run:064x}", "inputs": {"corpus/0": f"{run:02x}"}}
 
 
 @dataclass(frozen=True)
@@ -49,19 +54,21 @@ class Sample:
         offsets = {"word": self.word_offsets, "subword": self.subword_offsets, "sentence": np.arange(len(self.sentences) + 1)}
         return slice(int(offsets[unit][start]), int(offsets[unit][stop]))
 
+    def block(self, start: int, stop: int) -> Block:
+        words, subwords = self.ranges("word", start, stop), self.ranges("subword", start, stop)
+        return Block(
+            self.sentences[start:stop],
+            self.sentence_flags[start:stop],
+            self.word_flags[words],
+            self.num_subwords[start:stop],
+            self.subword_ids[subwords],
+            self.word_subwords[words],
+            {name: rows[self.ranges(VIEWS[name].unit, start, stop)] for name, rows in self.rows.items()},
+        )
+
     def blocks(self, size: int) -> Iterator[Block]:
         for start in range(0, len(self.sentences), size):
-            stop = min(start + size, len(self.sentences))
-            words, subwords = self.ranges("word", start, stop), self.ranges("subword", start, stop)
-            yield Block(
-                self.sentences[start:stop],
-                self.sentence_flags[start:stop],
-                self.word_flags[words],
-                self.num_subwords[start:stop],
-                self.subword_ids[subwords],
-                self.word_subwords[words],
-                {name: rows[self.ranges(VIEWS[name].unit, start, stop)] for name, rows in self.rows.items()},
-            )
+            yield self.block(start, min(start + size, len(self.sentences)))
 
     def write(
         self, path: Path, *, size: int = 1000, provenance: Any = None, single_file: bool = True, restart: bool = False
@@ -70,6 +77,24 @@ class Sample:
         with StoreWriter(path, VIEWS, identity=IDENTITY, single_file=single_file, restart=restart) as writer:
             self.append_missing(writer, size)
             return writer.finish(provenance or {})
+
+    def grow(self, path: Path, stops: Sequence[int], *, size: int = 1000, provenance: Any = None, **options: Any) -> Path:
+        """Write a store of the sentences up to ``stops[0]``, and let it grow to each further stop."""
+        for run in range(len(stops)):
+            self.grow_once(path, stops, run, size=size, provenance=provenance, **options)
+        return path
+
+    def grow_once(
+        self, path: Path, stops: Sequence[int], run: int, *, size: int = 1000, provenance: Any = None, **options: Any
+    ) -> None:
+        """The run that brings a store to ``stops[run]`` sentences, from where it is."""
+        grows_from = identity_of(run - 1) if run else None
+        with StoreWriter(path, VIEWS, identity=identity_of(run), grows_from=grows_from, **options) as writer:
+            for first, end in writer.gaps():
+                stop = stops[run] if end is None else end
+                for start in range(first, stop, size):
+                    writer.append(self.block(start, min(start + size, stop)), start)
+            writer.finish(provenance or {**identity_of(run), "run": run})
 
     def append_missing(self, writer: StoreWriter, size: int) -> None:
         """Append the blocks that the store does not have."""

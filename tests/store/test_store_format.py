@@ -146,6 +146,26 @@ def test_plain_h5py_reads_each_shard_as_a_store_of_its_sentences(tmp_path: Path)
         assert file_path.stat().st_size == shard["size_bytes"]
 
 
+@pytest.mark.parametrize("stops", [(5, 12), (2, 7, 12)])
+def test_plain_h5py_reads_a_store_that_has_grown_as_one_that_was_made_at_once(tmp_path: Path, stops: tuple[int, ...]) -> None:
+    found = read_store(fixed_sample().grow(tmp_path / "grown.h5", stops, size=4))
+    expected = read_store(fixed_sample().write(tmp_path / "once.h5"))
+    assert found.pop("provenance") != expected.pop("provenance")
+    for name, (rows, attributes) in expected.pop("views").items():
+        np.testing.assert_array_equal(found["views"][name][0], rows)
+        assert found["views"][name][1] == attributes
+    del found["views"]
+    assert found == expected
+    with h5py.File(tmp_path / "grown.h5") as file:
+        table = json.loads(file["shards"][:].tobytes())
+    runs = [(run["num_sentences"], run["identity"]) for run in table["grown_from"]]
+    assert [num_sentences for num_sentences, _ in runs] == list(stops[:-1])
+    for shard in table["shards"]:
+        identity = next((identity for end, identity in runs if shard["start"] < end), table["identity"])
+        part = read_store(tmp_path / "grown.h5.shards" / shard["name"])
+        assert part["provenance"] == {"identity": identity} and len(part["id"]) == shard["stop"] - shard["start"]
+
+
 def test_sharded_store_is_read_by_plain_h5py_wherever_it_and_the_reader_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,13 @@ def write_golden(folder: Path) -> None:
             (folder / f"{name}.json").write_text(json.dumps(content(store), indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
+def write_golden_growth(folder: Path) -> None:
+    """The same for the store that has grown: from one file, and then from shards."""
+    path = fixed_sample(11).grow(folder / "grown.h5", (3, 6, 11), size=4)
+    with open_store(path) as store:
+        path.with_suffix(".json").write_text(json.dumps(content(store), indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*/*.h5")), ids=lambda path: f"{path.parent.name} {path.stem}")
 def test_store_of_every_format_version_reads_as_it_was_written(path: Path) -> None:
     with open_store(path) as store:
@@ -70,8 +77,8 @@ def test_store_of_every_format_version_reads_as_it_was_written(path: Path) -> No
         assert store.format_version == int(path.parent.name[1:])
 
 
-def test_there_are_golden_stores_of_both_kinds() -> None:
-    assert {path.stem for path in GOLDEN.glob("v1/*.h5")} == {"single", "shards"}
+def test_there_are_golden_stores_of_every_kind() -> None:
+    assert {path.stem for path in GOLDEN.glob("v1/*.h5")} >= {"single", "shards", "grown"}
     files = [file for file in GOLDEN.rglob("*") if file.is_file()]
     assert len([file for file in files if file.parent.name == "shards.h5.shards"]) == 4
     assert sum(file.stat().st_size for file in files) < 200_000
@@ -79,7 +86,7 @@ def test_there_are_golden_stores_of_both_kinds() -> None:
 
 def test_golden_stores_hold_what_the_sample_gave() -> None:
     sample = fixed_sample(11)
-    for name in ("single", "shards"):
+    for name in ("single", "shards", "grown"):
         with open_store(GOLDEN / "v1" / f"{name}.h5") as store:
             assert [sentence.words for sentence in store] == [sentence.words for sentence in sample.sentences]
             for view in VIEWS:

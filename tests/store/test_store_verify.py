@@ -85,7 +85,7 @@ def test_all_rows_are_checked_whatever_the_portions(tmp_path: Path, monkeypatch:
     assert found(path) == []
     change(path, edit("views/last", (20, 0), np.nan))
     change(path, edit("words/spans", (20, 1), 99))
-    assert [finding.where for finding in found(path)] == ["sentence 'doc-3/2'", "sentence 'doc-3/2'"]
+    assert [finding.where for finding in found(path)] == ["s.h5", "s.h5", "sentence 'doc-3/2'", "sentence 'doc-3/2'"]
 
 
 def same_ids(file: h5py.File) -> None:
@@ -620,7 +620,8 @@ def test_of_each_kind_the_first_ones_are_listed_and_the_others_counted(tmp_path:
     change(path, edit("views/cls", slice(None), np.nan))
     change(path, edit("words/spans", (slice(None), 1), 5))
     findings = found(path)
-    assert len(findings) == 2 * MOST_OF_A_KIND + 2
+    assert sum(finding.what.startswith("checksums: ") for finding in findings) == 2
+    assert len(findings) == 2 + 2 * MOST_OF_A_KIND + 2
     assert str(findings[-1]) == "s.h5: vectors: 40 more of this kind, 60 in all"
 
 
