@@ -10,10 +10,10 @@ demo: $(VENV)/installed
 	@echo
 	$(BIN)/embedpipe info demo/features.h5
 	@echo
-	$(BIN)/python benchmarks/probe.py demo/features.h5
+	$(BIN)/embedpipe compare configs/compare-sample.jsonnet -o demo/comparison
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: lint types imports test
 

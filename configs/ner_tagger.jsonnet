@@ -1,5 +1,5 @@
 // A tagger on the vectors of a store: a learned mix of all layers, then the paper's BiLSTM with a CRF.
-//   embedpipe extract configs/document_context.jsonnet -o all.h5 --overrides '{"views": {"all_layers": {"layers": "all"}}}'
+//   embedpipe extract configs/quickstart.jsonnet -o all.h5 --overrides '{"views": {"all_layers": {"layers": "all"}}}'
 //   embedpipe train configs/ner_tagger.jsonnet -o tagger
 //   embedpipe predict tagger new.txt
 {

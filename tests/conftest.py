@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # models are tiny, and two processes share two cores
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

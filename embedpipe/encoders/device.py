@@ -29,9 +29,7 @@ def choose_device(device: str, setting: str = "encoder.device") -> torch.device:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (chosen.index or 0) >= count:
             there = f"has cuda:0 to cuda:{count - 1}" if count else "has no CUDA device"
-            raise EncoderError(
-                f"{setting}: {device!r} was asked for, but this machine {there}; 'auto' takes the best there is"
-            )
+            raise EncoderError(f"{setting}: {device!r} was asked for, but this machine {there}; 'auto' takes the best there is")
     elif chosen.type == "mps":
         if not torch.backends.mps.is_available():
             raise EncoderError(f"{setting}: 'mps' was asked for, but this machine has none; 'auto' takes the best")
