@@ -16,7 +16,7 @@ import embedpipe
     ("number", "status", "how"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
 def test_a_stopped_run_keeps_what_is_sealed_and_goes_on_from_there(number, status, how, workplace):
-    corpus = {"type": "words", "path": str(workplace.corpus("the quick brown fox jumps over a lazy dog\n" * 3_000))}
+    corpus = {"type": "words", "path": str(workplace.corpus("the quick brown fox jumps over a lazy dog\n" * 6_000))}
     store = workplace.folder / "features.h5"
     config = workplace.config(corpus=corpus, store={"path": str(store), "shard_size": "256 KiB"})
     command = [sys.executable, "-m", "embedpipe", "extract", str(config)]
@@ -27,7 +27,7 @@ def test_a_stopped_run_keeps_what_is_sealed_and_goes_on_from_there(number, statu
         time.sleep(0.02)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == status
+    assert process.returncode == status, errors
     assert "What is sealed is kept; the same command goes on from there." in errors
     assert f"embedpipe: {how}" in errors and "Traceback" not in errors
     assert not store.exists()
@@ -35,5 +35,5 @@ def test_a_stopped_run_keeps_what_is_sealed_and_goes_on_from_there(number, statu
     num_sealed = manifest.read_text().count("\n") - 1
     assert num_sealed >= 2
     with embedpipe.extract(config) as finished:
-        assert len(finished) == 3_000
+        assert len(finished) == 6_000
         assert finished.provenance["run"]["num_shards_kept"] == num_sealed
