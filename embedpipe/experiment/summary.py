@@ -135,7 +135,7 @@ def _split_info(name: str, comparison: Comparison, labelled: Labelled, store: St
         int(np.diff(offsets)[part.sentences].sum()),
         sum(tag is not None for tag in chain(*gold)),
         num_entities,
-        tuple(str(file) for file in comparison.splits.corpora[part.corpus].files),
+        tuple(file.name for file in comparison.splits.corpora[part.corpus].files),
         {f"{encoder}/{context}": fingerprint_of(found[part.corpus]) for (encoder, context), found in stores.items()},
     )
 
