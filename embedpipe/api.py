@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from embedpipe.config import Loaded, LoadedConfig, load_config
+from embedpipe.config import Loaded, LoadedConfig, load_config, load_config_of
 from embedpipe.dataflow import Corpus
 from embedpipe.engines import LocalEngine
 from embedpipe.errors import ConfigError
@@ -90,7 +90,6 @@ def compare(
     :raises FeaturesError: If the data has not what the task needs.
     :raises EmbedpipeError: As :func:`extract` does.
     """
-    from embedpipe.config import load_config_of
     from embedpipe.engines.comparison import run_comparison
     from embedpipe.experiment.comparison import Comparison
     from embedpipe.experiment.results_file import read_timings
@@ -122,7 +121,6 @@ def train(
     :raises StoreError: If a store cannot be read.
     :raises ModelError: If the tagger cannot be saved.
     """
-    from embedpipe.config import load_config_of
     from embedpipe.downstream.ner.job import TaggerJob
 
     folder = Path(output)
@@ -140,8 +138,6 @@ def corpus_of(type: str, path: str, overrides: str | None = None) -> Corpus:
     :param overrides: As everywhere; its fields are ``corpus.word_column`` and so on.
     :raises ConfigError: If there is no such type, or a field is wrong.
     """
-    from embedpipe.config import load_config_of
-
     return load_config_of(_Input, {"corpus": {"type": type, "path": path}}, overrides=overrides).job.corpus
 
 

@@ -103,9 +103,9 @@ def fine_tune(
         )
     from embedpipe.downstream.fine_tuning.fine_tuned import FineTuned
     from embedpipe.downstream.fine_tuning.inputs import Reader
-    from embedpipe.downstream.fine_tuning.reproducible import reproducible
     from embedpipe.downstream.fine_tuning.targets import read_targets, require_two_tags
     from embedpipe.downstream.fine_tuning.training import Training
+    from embedpipe.downstream.reproducible import reproducible
     from embedpipe.subwords import SentenceContext
 
     files = encoder.find()

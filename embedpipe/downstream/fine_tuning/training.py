@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from embedpipe.downstream.checkpoint import Checkpoint, identity_of
 from embedpipe.downstream.examples import NO_CODE
 from embedpipe.downstream.fine_tuning.batches import learning_rate_share, shuffled_batches
-from embedpipe.downstream.fine_tuning.checkpoint import Checkpoint, identity_of
 from embedpipe.downstream.fine_tuning.memory import Budget
 from embedpipe.downstream.fine_tuning.model import FineTunedModel, as_tensors
 from embedpipe.downstream.fine_tuning.prediction import predict_codes
-from embedpipe.downstream.fine_tuning.reproducible import epoch_seed, reproducible
 from embedpipe.downstream.heads.head import Epoch
 from embedpipe.downstream.metrics import score_tags
+from embedpipe.downstream.reproducible import epoch_seed, reproducible
 from embedpipe.errors import NonFiniteError
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from embedpipe.downstream.checkpoint import Checkpoint, identity_of
 from embedpipe.downstream.examples import NO_CODE
-from embedpipe.downstream.fine_tuning.checkpoint import Checkpoint, identity_of
-from embedpipe.downstream.fine_tuning.reproducible import epoch_seed, reproducible
 from embedpipe.downstream.heads.fitted import FittedNetwork
 from embedpipe.downstream.heads.groups import tags_of_groups
 from embedpipe.downstream.heads.head import settings_of
 from embedpipe.downstream.heads.judge import rank
 from embedpipe.downstream.heads.packed import Batches
 from embedpipe.downstream.heads.state import State
+from embedpipe.downstream.reproducible import epoch_seed, reproducible
 from embedpipe.encoders.device import choose_device
 from embedpipe.errors import FeaturesError
 

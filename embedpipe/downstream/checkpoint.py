@@ -46,7 +46,7 @@ class Checkpoint:
             _flush(self._path.parent)
         except (OSError, SafetensorError) as error:
             raise FeaturesError(
-                f"keeping the fine-tuning's state in {self._path}: {error}. Make room, or train without a checkpoint."
+                f"keeping the training's state in {self._path}: {error}. Make room, or train without a checkpoint."
             ) from error
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -62,7 +62,7 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         except (OSError, SafetensorError) as error:
             raise FeaturesError(
-                f"reading the fine-tuning's state in {self._path}: {error}. Delete the file to train anew."
+                f"reading the training's state in {self._path}: {error}. Delete the file to train anew."
             ) from error
         if metadata.get("identity") != self._identity:
             raise FeaturesError(
