@@ -19,8 +19,8 @@
   },
   encoders: { minilm: { type: "transformer", model: "minilm" } },
   choices: ["paper", "layers", "mixes"],
-  // With so few sentences, small batches and patience: the defaults would stop after some dozens of updates.
-  heads: { linear: { type: "linear", training: { batch_sentences: 8, learning_rate: 0.003, epochs: 60, patience: 20 } } },
+  // So few sentences are learned in fewer seconds by small batches and long steps than by the defaults.
+  heads: { linear: { type: "linear", training: { batch_sentences: 8, learning_rate: 0.003 } } },
   seeds: [0, 1, 2],
   maps: ["stick"],
   map_label: "sense",

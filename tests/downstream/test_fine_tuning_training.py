@@ -253,9 +253,9 @@ def test_the_state_of_another_training_is_refused(tiny_model: TinyModel, tmp_pat
 def test_a_damaged_state_is_refused_and_an_unwritable_one_said(tiny_model: TinyModel, tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.write_bytes(b"nonsense")
-    with pytest.raises(FeaturesError, match=r"reading the fine-tuning's state in .*state: .* Delete the file to train anew"):
+    with pytest.raises(FeaturesError, match=r"reading the training's state in .*state: .* Delete the file to train anew"):
         trained(tiny_model("bert"), sentences(8), checkpoint=path)
-    with pytest.raises(FeaturesError, match=r"keeping the fine-tuning's state in .*Make room, or train without a checkpoint"):
+    with pytest.raises(FeaturesError, match=r"keeping the training's state in .*Make room, or train without a checkpoint"):
         trained(tiny_model("bert"), sentences(8), checkpoint=path / "below")
 
 

@@ -111,6 +111,7 @@ def _train_epoch(state: State, batches: Batches, training: Training, order: np.r
         torch.autograd.backward(loss / num_rows)
         torch.nn.utils.clip_grad_norm_(parameters, training.clip_norm)
         state.optimizer.step()
+        state.updates += 1
         total, count = total.to(loss.device) + loss.detach(), count + num_rows
     mean = float(total) / count
     if not np.isfinite(mean):

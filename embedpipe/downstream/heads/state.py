@@ -27,6 +27,7 @@ class State:
     """A network in training.
 
     :param epochs: Those that are done.
+    :param updates: Steps of the optimizer that are done.
     :param best: The network's state after the best of them.
     :param best_number: Its number.
     :param best_rank: What epochs are compared by; see :func:`embedpipe.downstream.heads.judge.rank`.
@@ -35,13 +36,15 @@ class State:
     network: Network
     optimizer: torch.optim.Optimizer
     epochs: list[Epoch] = field(default_factory=list)
+    updates: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     best_number: int = 0
     best_rank: tuple[float, float] = (-1.0, 0.0)
 
     def ended(self, training: Training) -> bool:
         """Whether there is no epoch to come."""
-        return len(self.epochs) >= training.epochs or len(self.epochs) - self.best_number >= training.patience
+        out_of_patience = len(self.epochs) - self.best_number >= training.patience and self.updates >= training.min_updates
+        return out_of_patience or len(self.epochs) >= training.epochs
 
     def add(self, loss: float, rank: tuple[float, float]) -> Epoch:
         """Take an epoch's result; of equals, the earlier one is the best."""
@@ -63,7 +66,7 @@ class State:
     def facts(self) -> dict[str, Any]:
         """Everything else, as JSON takes it."""
         epochs = [asdict(epoch) for epoch in self.epochs]
-        return {"epochs": epochs, "best_number": self.best_number, "best_rank": list(self.best_rank)}
+        return {"epochs": epochs, "updates": self.updates, "best_number": self.best_number, "best_rank": list(self.best_rank)}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Go back to where :meth:`tensors` and :meth:`facts` were taken."""
@@ -76,6 +79,7 @@ class State:
             moments.setdefault(int(index), {})[moment] = tensor
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
         self.epochs = [Epoch(**epoch) for epoch in facts["epochs"]]
+        self.updates = facts["updates"]
         self.best_number = facts["best_number"]
         self.best_rank = (facts["best_rank"][0], facts["best_rank"][1])
 

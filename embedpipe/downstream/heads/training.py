@@ -14,6 +14,7 @@ class Training:
 
     :param epochs: Passes over the training sentences at most.
     :param patience: Epochs without a better score on the development sentences, after which the training ends.
+    :param min_updates: Before so many updates patience does not end it: with few sentences, an epoch is only a few.
     :param learning_rate: Of AdamW.
     :param mix_learning_rate: Of the weights of a learned mix, which are few and have far to go.
     :param weight_decay: Of AdamW, on weights alone: biases and the mix are not drawn to zero.
@@ -25,8 +26,9 @@ class Training:
     :param device: Where it is trained: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     """
 
-    epochs: Annotated[int, Gt(0)] = 50
-    patience: Annotated[int, Gt(0)] = 5
+    epochs: Annotated[int, Gt(0)] = 200
+    patience: Annotated[int, Gt(0)] = 10
+    min_updates: Annotated[int, Ge(0)] = 1000
     learning_rate: Annotated[float, Gt(0)] = 0.001
     mix_learning_rate: Annotated[float, Gt(0)] = 0.01
     weight_decay: Annotated[float, Ge(0), Lt(1)] = 0.01

@@ -210,7 +210,7 @@ def test_the_state_of_another_training_is_refused(words, tmp_path, change):
 
 def test_the_best_epoch_is_kept_and_the_earlier_one_of_equals(words):
     train, dev = words
-    long = LinearHead(replace(QUICK, epochs=30, patience=4, learning_rate=0.03))
+    long = LinearHead(replace(QUICK, epochs=30, patience=4, min_updates=0, learning_rate=0.03))
     fitted = long.fit(train, dev, seed=0)
     scores = [epoch.score for epoch in fitted.epochs]
     best = int(np.argmax(scores)) + 1  # the first of equals
@@ -218,6 +218,19 @@ def test_the_best_epoch_is_kept_and_the_earlier_one_of_equals(words):
     assert [epoch.best_score for epoch in fitted.epochs] == list(np.maximum.accumulate(scores))
     until_best = replace(long, training=replace(long.training, epochs=best)).fit(train, dev, seed=0)
     assert weights(until_best) == weights(fitted)
+
+
+def test_patience_ends_nothing_before_the_least_number_of_updates(words):
+    train, dev = words
+    an_epoch = -(-len(train.sentences) // QUICK.batch_sentences)
+    impatient = replace(QUICK, epochs=40, patience=1, learning_rate=0.05)
+    ends = {}
+    for least in (0, 12 * an_epoch - 1, 12 * an_epoch, 10**6):
+        head = LinearHead(replace(impatient, min_updates=least))
+        ends[least] = len(head.fit(train, dev, seed=0).epochs)
+    assert ends[0] < 12  # its patience alone would end it
+    assert 12 <= ends[12 * an_epoch - 1] == ends[12 * an_epoch] < 40
+    assert ends[10**6] == 40
 
 
 @pytest.mark.parametrize("name", HEADS)
