@@ -199,12 +199,20 @@ class SubwordSentence:
     :param word_offsets: Half-open subword range of each word; empty for a word without subwords. *Shape:* ``(num_words, 2)``,
         int64.
     :param word_flags: *Shape:* ``(num_words,)``, int64.
+    :param input_ids: What the encoder takes in their place, where it takes something else: one that spells its words, like
+        ELMo, numbers them as they come. *Shape:* ``(num_subwords,)``, int64.
     """
 
     sentence: Sentence
     subword_ids: IntArray
     word_offsets: IntArray
     word_flags: IntArray
+    input_ids: IntArray | None = None
+
+    @property
+    def inputs(self) -> IntArray:
+        """What the encoder takes. *Shape:* ``(num_subwords,)``, int64."""
+        return self.subword_ids if self.input_ids is None else self.input_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +233,38 @@ class SpecialSubwords:
     @property
     def num_special(self) -> int:
         return len(self.prefix) + len(self.suffix)
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What a :class:`Vocabulary` makes of one word; mostly a single unit.
+
+    :param ids: What the store keeps: the same in every run.
+    :param inputs: What the encoder takes, which may be the same.
+    :param unknown: Whether one of them stands for any word that the vocabulary does not have.
+    """
+
+    ids: tuple[int, ...]
+    inputs: tuple[int, ...]
+    unknown: bool = False
+
+
+class Vocabulary(Protocol):
+    """The units of an encoder that has no subword tokenizer of transformers: whole words, for most.
+
+    Such an encoder has one in its attribute ``vocabulary``.
+    """
+
+    @property
+    def special(self) -> SpecialSubwords:
+        """What the encoder expects around a sequence."""
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """What the provenance says of it."""
+
+    def units(self, word: str) -> Units:
+        """The units of a word; none for an empty one."""
 
 
 @dataclass(frozen=True, slots=True)

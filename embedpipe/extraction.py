@@ -16,11 +16,11 @@ from embedpipe.blocks import cut, size_in_bytes, skip_to, to_block
 from embedpipe.dataflow import Block, Encoder, ReadLog, Sentence, ViewInfo, WindowedSentence
 from embedpipe.errors import ConfigError, EncoderError
 from embedpipe.reduction import BlockReduction
-from embedpipe.subwords import SentenceContext, SubwordTokenizer, WindowSize, choose_window_size
+from embedpipe.subwords import SentenceContext, WindowSize, choose_window_size
 
 if TYPE_CHECKING:
     from embedpipe.store import StoreWriter
-    from embedpipe.subwords import Context
+    from embedpipe.subwords import Context, Tokenizer
     from embedpipe.views import View
 
 DEFAULT_BLOCK_BYTES = 256 * 2**20
@@ -66,7 +66,7 @@ class Embedder:
         ``"record"`` it, with zero vectors, a flag and the reason.
     """
 
-    tokenizer: SubwordTokenizer
+    tokenizer: Tokenizer
     encoder: Encoder
     views: Mapping[str, View]
     context: Context = field(default_factory=SentenceContext)

@@ -12,11 +12,11 @@ from embedpipe.batching import Batching
 from embedpipe.dataflow import Corpus
 from embedpipe.extraction import Embedder
 from embedpipe.store import StoreSettings
-from embedpipe.subwords import Context, SentenceContext, SubwordTokenizer
+from embedpipe.subwords import Context, SentenceContext, SubwordTokenizer, WordTokenizer
 from embedpipe.views import View
 
 if TYPE_CHECKING:
-    from embedpipe.dataflow import Encoder
+    from embedpipe.dataflow import Encoder, Vocabulary
     from embedpipe.encoders import ModelFiles
 
 
@@ -65,9 +65,11 @@ class Job:
         :raises ConfigError: If a view asks for what the encoder does not have.
         """
         files = self.encoder.find()
+        encoder = self.encoder.load(files)
+        vocabulary: Vocabulary | None = getattr(encoder, "vocabulary", None)
         return Embedder(
-            tokenizer=SubwordTokenizer(files.folder),
-            encoder=self.encoder.load(files),
+            tokenizer=SubwordTokenizer(files.folder) if vocabulary is None else WordTokenizer(vocabulary),
+            encoder=encoder,
             views=self.views,
             context=self.context,
             batching=self.batching,

@@ -19,15 +19,19 @@ class ModelFiles:
 
     :param name: As the user gave it.
     :param revision: Commit of the hub's snapshot; ``None`` for a local folder.
+    :param named: The files that a config names one by one. Empty: the folder is what it names.
     """
 
     name: str
     folder: Path
     revision: str | None
+    named: tuple[Path, ...] = ()
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Configuration, weights and tokenizer files, sorted by name; a pickle only where it is what is read."""
+        if self.named:
+            return self.named
         weights = ".safetensors" if any(self.folder.glob("*.safetensors")) else ".bin"
         suffixes = (".json", ".txt", ".model", weights)
         return tuple(sorted(path for path in self.folder.iterdir() if path.suffix in suffixes and path.is_file()))

@@ -85,7 +85,7 @@ class DocumentContext:
 
 def own_windows(sentence: SubwordSentence, size: WindowSize, special: SpecialSubwords) -> tuple[Window, ...]:
     """The windows of a sentence without anything around it; none if there is nothing at all to encode."""
-    ids = sentence.subword_ids
+    ids = sentence.inputs
     if len(ids) + special.num_special == 0:
         return ()
     return tuple(
@@ -112,10 +112,10 @@ def _document_windows(
             if len(current.subword_ids) > content:
                 windows = own_windows(current, size, special)
             else:
-                seen, kept = centre(current.subword_ids, before, after, content)
+                seen, kept = centre(current.inputs, before, after, content)
                 windows = (make_window(seen, kept, 0, special),) if len(seen) + special.num_special else ()
             yield WindowedSentence(current, windows)
-            before = np.concatenate([before, current.subword_ids])[-content:]
+            before = np.concatenate([before, current.inputs])[-content:]
 
 
 def _first_subwords(sentences: Iterable[SubwordSentence], count: int) -> IntArray:
@@ -123,7 +123,7 @@ def _first_subwords(sentences: Iterable[SubwordSentence], count: int) -> IntArra
     for sentence in sentences:
         if count <= 0:
             break
-        pieces.append(sentence.subword_ids[:count])
+        pieces.append(sentence.inputs[:count])
         count -= len(pieces[-1])
     return np.concatenate(pieces)
 
