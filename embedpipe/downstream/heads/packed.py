@@ -39,7 +39,7 @@ class PackedBatch:
 
 
 class Batches:
-    """Reads batches of examples; all vectors stay in memory after the first reading if they fit.
+    """Reads batches of examples; all vectors stay in memory after the first reading, in the store's dtype, if they fit.
 
     :param memory_bytes: What they may take.
     :param groups: Restricts the tags, where the examples are in groups.
@@ -51,9 +51,10 @@ class Batches:
         self.examples = examples
         self._device = device
         self._offsets = examples.offsets
-        row_bytes = 4 * int(np.prod(examples.selection.shape))
-        self.kept_bytes = row_bytes * examples.num_rows if row_bytes * examples.num_rows <= memory_bytes else 0
-        self._rows_a_read = max(1, _BYTES_A_READ // row_bytes)
+        row_size = int(np.prod(examples.selection.shape))
+        needed_bytes = row_size * np.dtype(examples.selection.dtype).itemsize * examples.num_rows
+        self.kept_bytes = needed_bytes if needed_bytes <= memory_bytes else 0
+        self._rows_a_read = max(1, _BYTES_A_READ // (4 * row_size))
         self._kept: Tensor | None = None
         self._codes = torch.from_numpy(examples.codes)
         self._groups = groups
@@ -83,13 +84,15 @@ class Batches:
             return self._read(chosen)
         if self._kept is None:
             self._kept = self._read_all()
-        return self._kept.index_select(0, rows.to(self._device))
+        return self._kept.index_select(0, rows.to(self._device)).float()
 
     def _read(self, chosen: IntArray) -> Tensor:
         return torch.from_numpy(self.examples.vectors_of(chosen)).to(self._device)
 
     def _read_all(self) -> Tensor:
-        kept = torch.empty((self.examples.num_rows, *self.examples.selection.shape), device=self._device)
+        selection = self.examples.selection
+        dtype = getattr(torch, selection.dtype)
+        kept = torch.empty((self.examples.num_rows, *selection.shape), dtype=dtype, device=self._device)
         for start in range(0, len(self.examples.lengths), _SENTENCES_A_READ):
             stop = min(start + _SENTENCES_A_READ, len(self.examples.lengths))
             kept[self._offsets[start] : self._offsets[stop]] = self._read(np.arange(start, stop))

@@ -16,9 +16,11 @@ from made_stores import BIO, make_store, random_tags, separable
 from embedpipe.downstream.examples import NO_CODE, Examples, read_examples
 from embedpipe.downstream.heads import BiLstmCrfHead, BiLstmHead, LinearHead, MlpHead, Training
 from embedpipe.downstream.heads.judge import rank
+from embedpipe.downstream.heads.packed import Batches
 from embedpipe.downstream.learned_mix import LearnedMix
 from embedpipe.downstream.selection import select
 from embedpipe.errors import EncoderError, FeaturesError
+from embedpipe.layers import Sum
 
 SIZE = 10
 QUICK = Training(epochs=4, device="cpu", batch_sentences=16, learning_rate=0.02)
@@ -116,6 +118,19 @@ def test_vectors_in_memory_and_read_from_the_store_give_the_same_model(name, dat
     ]
     for other in others:
         assert_same(first, other)
+
+
+@pytest.mark.parametrize("layers", [LearnedMix(), Sum((0, 1))])
+def test_vectors_of_half_precision_are_kept_in_it(tmp_path, layers):
+    generator = np.random.default_rng(2)
+    tags = random_tags(generator, 60)
+    rows = np.stack([separable(generator, tags, SIZE, noise=noise) for noise in (3, 1)], 1)
+    train, dev = split(examples_of(tmp_path, tags, rows, layers=layers, dtype="float16"))
+    num_values = train.num_rows * int(np.prod(train.selection.shape))
+    kept = Batches(train, torch.device("cpu"), 2 * num_values)
+    assert kept.kept_bytes == (2 * num_values if train.selection.learned else 0)  # a sum of them has more digits
+    head = LinearHead(replace(QUICK, memory_bytes=4 * num_values * 2))
+    assert_same(head.fit(train, dev, seed=0), LinearHead(replace(QUICK, memory_bytes=0)).fit(train, dev, seed=0))
 
 
 def test_vectors_that_fit_are_read_once_and_others_for_each_batch(words, monkeypatch):
