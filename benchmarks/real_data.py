@@ -3,8 +3,9 @@
     python benchmarks/real_data.py DATA [--output FOLDER] [--only NAME ...] [--views embeddings last sum_last_four]
 
 DATA is a folder with open data sets as their authors publish them: ner/btc, ner/wnut17, ner/wikigold, ner/uner_zh_gsdsimp,
-pos/ud_en_ewt, cls/sms_spam, cls/banking77, text/gutenberg. Those that are not there are left out. The stores stay in FOLDER,
-so that `python benchmarks/probe.py FOLDER/btc.train.h5 FOLDER/btc.test.h5` can go on from there.
+pos/ud_en_ewt, pos/ud_zh_gsdsimp, pos/ud_tr_framenet, cls/sms_spam, cls/banking77, text/gutenberg. Those that are not there are
+left out. The stores stay in FOLDER, so that `python benchmarks/probe.py FOLDER/btc.train.h5 FOLDER/btc.test.h5` can go on from
+there.
 """
 
 from __future__ import annotations
@@ -76,6 +77,9 @@ def data_sets() -> dict[str, DataSet]:
         named[f"uner_zh.{part}"] = DataSet(f"ner/uner_zh_gsdsimp/zh_gsdsimp-ud-{part}.iob2", uner, count_columns)
     for part in ("dev", "test"):
         named[f"ewt.{part}"] = DataSet(f"pos/ud_en_ewt/en_ewt-ud-{part}.conllu", {"type": "conllu"}, count_conllu)
+    named["ud_zh.test"] = DataSet("pos/ud_zh_gsdsimp/zh_gsdsimp-ud-test.conllu", {"type": "conllu"}, count_conllu)
+    for part in ("train", "dev", "test"):
+        named[f"ud_tr.{part}"] = DataSet(f"pos/ud_tr_framenet/tr_framenet-ud-{part}.conllu", {"type": "conllu"}, count_conllu)
     sms = {"type": "tsv", "header": False, "text": 1, "labels": {"spam": 0}}
     named["sms_spam"] = DataSet("cls/sms_spam/SMSSpamCollection", sms, count_lines)
     banking = {"type": "csv", "text": "text", "labels": ["category"]}

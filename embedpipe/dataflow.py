@@ -84,6 +84,8 @@ class Sentence:
     :param spans: Characters of each word in ``text``; ``None`` where the tokenizer's pre-tokenization decides what a word is.
     :param labels: By field name, a string for the sentence or a tuple with one string a word.
     :param space_after: Whether white space separates the sentence from the next one of its document.
+    :param second_start: Of a pair of texts, the character in ``text`` where the second one starts; a space is in front of it.
+        ``None`` for a sentence that is no pair.
     """
 
     id: str
@@ -93,11 +95,22 @@ class Sentence:
     labels: Labels = field(default_factory=dict)
     space_after: bool = True
     flags: SentenceFlag = _NO_FLAGS
+    second_start: int | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
         """The words; empty while ``spans`` is ``None``."""
         return tuple(self.text[start:end] for start, end in self.spans or ())
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Both texts of a pair, else the only one."""
+        return texts_of(self.text, self.second_start)
+
+    @property
+    def second_from(self) -> int | None:
+        """Of a pair, the index of the second text's first word: the number of words of the first; ``None`` for no pair."""
+        return second_word(self.spans or (), self.second_start)
 
     @classmethod
     def from_text(cls, id: str, document: str, text: str, *, labels: Labels | None = None) -> Sentence:
@@ -137,6 +150,37 @@ class Sentence:
         flags |= replaced | (_NO_FLAGS if words else SentenceFlag.EMPTY)
         space_after = known[-1] if known else True
         return cls(id, document, "".join(pieces), tuple(spans), labels or {}, space_after, flags)
+
+    @classmethod
+    def pair(cls, first: Sentence, second: Sentence, *, labels: Labels | None = None) -> Sentence:
+        """Make one sentence of two texts that the encoder shall see as a pair: premise and hypothesis, question and answer.
+
+        :param first: Gives the ids. Either the words of both texts are known, or of none.
+        :param second: Its words come behind those of the first text.
+        :param labels: Of the pair, or a tuple with one string a word of both texts.
+        """
+        start = len(first.text) + 1
+        spans = None
+        if first.spans is not None and second.spans is not None:
+            spans = (*first.spans, *((begin + start, end + start) for begin, end in second.spans))
+        flags = (first.flags | second.flags) & ~SentenceFlag.EMPTY
+        if spans == ():
+            flags |= SentenceFlag.EMPTY
+        text = f"{first.text} {second.text}"
+        return cls(first.id, first.document, text, spans, labels or {}, second.space_after, flags, start)
+
+
+def texts_of(text: str, second_start: int | None) -> tuple[str, ...]:
+    """Both texts of a pair, else the only one."""
+    return (text,) if second_start is None else (text[: second_start - 1], text[second_start:])
+
+
+def second_word(spans: Sequence[Span], second_start: int | None) -> int | None:
+    """How many words stand before the second text of a pair; ``None`` for what is no pair.
+
+    An empty word at the end of the first text is before the space between the two, one at the start of the second behind it.
+    """
+    return None if second_start is None else sum(start < second_start for start, _ in spans)
 
 
 def _without_surrogates(text: str) -> tuple[str, SentenceFlag]:
@@ -201,6 +245,7 @@ class SubwordSentence:
     :param word_flags: *Shape:* ``(num_words,)``, int64.
     :param input_ids: What the encoder takes in their place, where it takes something else: one that spells its words, like
         ELMo, numbers them as they come. *Shape:* ``(num_subwords,)``, int64.
+    :param num_first: Of a pair, the subwords of its first text, which stand before those of the second; ``None`` for no pair.
     """
 
     sentence: Sentence
@@ -208,11 +253,27 @@ class SubwordSentence:
     word_offsets: IntArray
     word_flags: IntArray
     input_ids: IntArray | None = None
+    num_first: int | None = None
 
     @property
     def inputs(self) -> IntArray:
         """What the encoder takes. *Shape:* ``(num_subwords,)``, int64."""
         return self.subword_ids if self.input_ids is None else self.input_ids
+
+
+@dataclass(frozen=True, slots=True)
+class PairSubwords:
+    """What an encoder expects between the two texts of a pair, and how it is told which is which.
+
+    :param between: Ids between the texts: ``[SEP]`` for BERT, ``</s></s>`` for RoBERTa.
+    :param special_segments: The segment of each special subword, in front, between and behind; ``None`` for an encoder that
+        goes by the special subwords alone, as RoBERTa does.
+    :param text_segments: The segments of the first and of the second text.
+    """
+
+    between: tuple[int, ...]
+    special_segments: tuple[int, ...] | None = None
+    text_segments: tuple[int, int] = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +284,14 @@ class SpecialSubwords:
     :param suffix: Ids behind, ``[SEP]`` for BERT.
     :param pad_id: Fills a batch up to its longest sequence; never attended to.
     :param cls_index: Position of the classification subword in ``prefix + suffix``; ``None`` where the encoder has none.
+    :param pair: What stands between the texts of a pair; ``None`` where the encoder was not made for pairs.
     """
 
     prefix: tuple[int, ...]
     suffix: tuple[int, ...]
     pad_id: int
     cls_index: int | None
+    pair: PairSubwords | None = None
 
     @property
     def num_special(self) -> int:
@@ -274,11 +337,26 @@ class Window:
     :param input_ids: With special subwords. *Shape:* ``(length,)``, int64.
     :param kept: Positions in ``input_ids`` whose vectors are taken from this window.
     :param first_subword: Index in the sentence of the subword at ``kept[0]``.
+    :param second: Of a pair, the same two of its second text; ``kept`` and ``first_subword`` are then of the first.
+    :param segment_ids: Which text each position belongs to, where the encoder is told so. *Shape:* ``(length,)``, int64.
     """
 
     input_ids: IntArray
     kept: Span
     first_subword: int
+    second: tuple[Span, int] | None = None
+    segment_ids: IntArray | None = None
+
+    @property
+    def parts(self) -> tuple[tuple[Span, int], ...]:
+        """``kept`` and ``first_subword`` of each text in the window."""
+        own = (self.kept, self.first_subword)
+        return (own,) if self.second is None else (own, self.second)
+
+    @property
+    def num_kept(self) -> int:
+        """How many subwords are taken from this window."""
+        return sum(end - start for (start, end), _ in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +373,13 @@ class Batch:
 
     :param input_ids: *Shape:* ``(num_windows, length)``, int64.
     :param attention_mask: 1 at real subwords, 0 at padding. *Shape:* ``(num_windows, length)``, int64.
+    :param segment_ids: Which text of a pair each position belongs to (the token types of transformers); ``None`` where no
+        window says so. *Shape:* ``(num_windows, length)``, int64.
     """
 
     input_ids: Tensor
     attention_mask: Tensor
+    segment_ids: Tensor | None = None
 
 
 HiddenStates: TypeAlias = "Mapping[int, Tensor]"

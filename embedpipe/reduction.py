@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedpipe.dataflow import HiddenStates, SpecialSubwords, ViewInfo, Window, WindowedSentence
-from embedpipe.errors import EmbedpipeError
+from embedpipe.errors import ConfigError, EmbedpipeError
 from embedpipe.nonfinite import blame_a_layer, largest_values
 from embedpipe.subwords import cls_position
 from embedpipe.views import SentenceStates
@@ -49,6 +49,8 @@ class BlockReduction:
         self._owner = [index for index, sentence in enumerate(block) for _ in sentence.windows]
         self._waiting: dict[int, list[tuple[Window, dict[int, Tensor], dict[int, Tensor]]]] = {}
         self._first_row = _first_rows(block)
+        self._num_first = _num_first(block)
+        _check_pairs(block, views)
         self.failures: dict[int, str] = {}
         """By index of the sentence, why it has no vectors."""
         self.windows: list[Window] = [window for sentence in block for window in sentence.windows]
@@ -72,7 +74,7 @@ class BlockReduction:
             self._reduce(sentences, *self._gather(whole, windows, hidden_states))
         for row in sorted(set(range(len(chosen))) - set(whole)):
             self._keep_window(chosen[row], row, hidden_states)
-        return sum(self._num_kept(index) for index in chosen)
+        return sum(self.windows[index].num_kept for index in chosen)
 
     def fail(self, index: int, error: EmbedpipeError) -> int:
         """Give up the sentence of a window.
@@ -86,11 +88,7 @@ class BlockReduction:
             raise type(error)(message) from error
         self.failures[sentence] = message
         self._waiting.pop(sentence, None)
-        return self._num_kept(index)
-
-    def _num_kept(self, index: int) -> int:
-        start, end = self.windows[index].kept
-        return end - start
+        return self.windows[index].num_kept
 
     def _gather(
         self, rows: Sequence[int], windows: Sequence[Window], hidden_states: HiddenStates
@@ -99,7 +97,7 @@ class BlockReduction:
         import torch
 
         length = next(iter(hidden_states.values())).shape[1]
-        kept = [np.arange(*window.kept) + row * length for row, window in zip(rows, windows, strict=True)]
+        kept = [np.arange(*part) + row * length for row, window in zip(rows, windows, strict=True) for part, _ in window.parts]
         cls = [cls_position(window, self._special) for window in windows] if self._takes_cls else []
         cls_rows = [row * length + position for row, position in zip(rows, cls, strict=False)]
         picked = torch.from_numpy(np.concatenate([*kept, np.array(cls_rows, dtype=np.int64)]))
@@ -121,8 +119,10 @@ class BlockReduction:
         waiting.append((window, *self._gather([row], [window], hidden_states)))
         if len(waiting) < len(self._block[sentence].windows):
             return
-        waiting.sort(key=lambda piece: piece[0].first_subword)
+        waiting.sort(key=lambda piece: [first for _, first in piece[0].parts])
+        order = torch.from_numpy(np.argsort(np.concatenate([_subwords_of(piece[0]) for piece in waiting])))
         subwords = {layer: torch.cat([piece[1][layer] for piece in waiting]) for layer in hidden_states}
+        subwords = {layer: vectors[order.to(vectors.device)] for layer, vectors in subwords.items()}
         cls = {layer: torch.stack([piece[2][layer] for piece in waiting]).mean(dim=0) for layer in hidden_states}
         del self._waiting[sentence]
         self._reduce([sentence], subwords, cls)
@@ -141,6 +141,7 @@ class BlockReduction:
             cls=cls,
             word_offsets=torch.from_numpy(np.concatenate(word_offsets)).to(device),
             sentence_offsets=torch.from_numpy(np.stack([firsts, firsts + lengths], axis=1)).to(device),
+            second_starts=torch.from_numpy(firsts + self._num_first[np.asarray(sentences)]).to(device),
         )
         taken = {name: self._in_dtype(name, view.rows(states, self._num_layers)) for name, view in self._views.items()}
         self._find_failures(sentences, taken, states)
@@ -182,6 +183,11 @@ class BlockReduction:
         return np.concatenate([np.arange(first[index], first[index + 1]) for index in sentences])
 
 
+def _subwords_of(window: Window) -> IntArray:
+    """The number in the sentence of each subword that is taken from a window."""
+    return np.concatenate([np.arange(first, first + end - start) for (start, end), first in window.parts])
+
+
 def _all_finite(rows: FloatArray) -> bool:
     """Whether all numbers are finite; for float16 told in a ninth of the time that ``numpy.isfinite`` takes."""
     import torch
@@ -190,6 +196,21 @@ def _all_finite(rows: FloatArray) -> bool:
         return True
     smallest, largest = torch.aminmax(torch.from_numpy(rows))  # both are nan if any number is
     return bool(torch.isfinite(smallest) and torch.isfinite(largest))
+
+
+def _check_pairs(block: Sequence[WindowedSentence], views: Mapping[str, View]) -> None:
+    """Refuse a view of one text of each pair where a sentence is no pair: its vector would mean something else."""
+    other = next((each.subwords.sentence.id for each in block if each.subwords.num_first is None), None)
+    of_one = {name: view.of for name, view in views.items() if view.of != "both"}
+    if other is not None and of_one:
+        say = "but sentence {!r} is no pair of texts; corpus.second names where the second texts are"
+        raise ConfigError("the config", [f"views.{name}.of: {of!r}, {say.format(other)}" for name, of in of_one.items()])
+
+
+def _num_first(block: Sequence[WindowedSentence]) -> IntArray:
+    """Subwords of each sentence that are of the first text of a pair; all of them for what is no pair."""
+    subwords = [sentence.subwords for sentence in block]
+    return np.array([len(each.subword_ids) if each.num_first is None else each.num_first for each in subwords], dtype=np.int64)
 
 
 def _first_rows(block: Sequence[WindowedSentence]) -> dict[str, IntArray]:

@@ -12,6 +12,13 @@ from typing import Any
 WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {"store": ("path", "single_file"), "encoder": ("device",)}
 """Where the vectors go and where they are computed does not change them; these may change before a run is resumed."""
 
+_ADDED: Mapping[str, Mapping[str, Any]] = {
+    "corpus": {"second": None, "words_by": "tokenizer", "word_index": None, "word_labels": []},
+    "view": {"of": "both"},
+}
+"""Fields that were added to components, with the value that means what it was to have none. Where they have it they are left
+out, so that a store that was made before can still be resumed and grown, and the same job gives the same bytes."""
+
 
 def determining(resolved: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that determines the bytes of the vectors.
@@ -24,10 +31,21 @@ def determining(resolved: Mapping[str, Any]) -> dict[str, Any]:
         else content
         for part, content in resolved.items()
     }
+    if isinstance(kept.get("corpus"), Mapping):
+        kept["corpus"] = _without_added("corpus", kept["corpus"])
+    if isinstance(views := kept.get("views"), Mapping):
+        kept["views"] = {name: _without_added("view", view) for name, view in views.items()}
     if "path" in (corpus := kept.get("corpus") or {}):
         paths = corpus["path"] if isinstance(corpus["path"], list) else [corpus["path"]]
         kept["corpus"] = corpus | {"path": [Path(path).name for path in paths]}  # names may be part of ids, folders are not
     return kept
+
+
+def _without_added(component: str, fields: Any) -> Any:
+    if not isinstance(fields, Mapping):
+        return fields
+    added = _ADDED[component]
+    return {name: value for name, value in fields.items() if name not in added or value != added[name]}
 
 
 def fingerprint(resolved: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from embedpipe.corpus.files import check_path, counted, find_files, read_files, read_lines, shown
 from embedpipe.corpus.ids import Ids
+from embedpipe.corpus.one_word import with_labelled_word
+from embedpipe.corpus.raw_text import WordsBy, raw_sentence
 from embedpipe.dataflow import ReadLog, Sentence
 from embedpipe.errors import CorpusError
 
@@ -29,6 +31,14 @@ class Csv:
     :param header: Whether the first row of each file names the columns.
     :param delimiter: One character.
     :param quoting: Whether a field may stand in double quotes; otherwise a quote is a character like any other.
+    :param word_index: Column of the number, from 0, of the one word that ``word_labels`` are of, as in data of word senses;
+        the words are then what white space separates in the text.
+    :param word_labels: Columns of labels of that word, or a mapping, as for ``labels``; all other words have ``_``, and so has
+        the word itself where the field is empty.
+    :param second: Column of a second text, which the encoder sees with the first as a pair: premise and hypothesis, question
+        and answer; left out, a row is one text.
+    :param words_by: What decides where words are: the encoder's ``tokenizer``, every single one of the ``characters``, or
+        ``white_space``.
     """
 
     path: str | tuple[str, ...]
@@ -39,6 +49,10 @@ class Csv:
     header: bool = True
     delimiter: str = ","
     quoting: bool = True
+    word_index: str | int | None = None
+    word_labels: tuple[str | int, ...] | Mapping[str, str | int] = ()
+    second: str | int | None = None
+    words_by: WordsBy = "tokenizer"
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -49,6 +63,13 @@ class Csv:
                 raise ValueError(f"{role}: got {column!r}, but without a header columns go by number, from 0")
             if isinstance(column, int) and column < 0:
                 raise ValueError(f"{role}: got {column}; columns are counted from 0")
+        if (self.word_index is None) != (not self.word_labels):
+            raise ValueError("word_index, word_labels: one says which word has labels, the other which; give both or none")
+        if self.word_index is not None and (self.second is not None or self.words_by != "tokenizer"):
+            field = "words_by" if self.second is None else "second"
+            raise ValueError(f"{field}: does not go with word_index, whose words are those of one text, by white space")
+        if both := self.label_columns.keys() & self.word_label_columns.keys():
+            raise ValueError(f"word_labels: {min(both)!r} is a label of the sentence already; take another name")
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -58,15 +79,18 @@ class Csv:
     @property
     def label_columns(self) -> dict[str, str | int]:
         """Column of each label."""
-        if isinstance(self.labels, Mapping):
-            return dict(self.labels)
-        return {column if isinstance(column, str) else f"column_{column}": column for column in self.labels}
+        return _named(self.labels)
+
+    @property
+    def word_label_columns(self) -> dict[str, str | int]:
+        """Column of each label of the one word."""
+        return _named(self.word_labels)
 
     def sentences(self, log: ReadLog) -> Iterator[Sentence]:
         """Yield a sentence a row.
 
         :raises CorpusError: If a file cannot be read, a column is not there, a row has more or fewer fields than the first, an
-            id comes twice, or there is no row.
+            id comes twice, a text has no word of the number given, or there is no row.
         """
         ids = Ids()
         return read_files(self.files, log, lambda file: _File(self, file, log, ids).sentences(), expected="a row")
@@ -80,6 +104,12 @@ class Csv:
             yield "id", self.id
         if self.document is not None:
             yield "document", self.document
+        if self.second is not None:
+            yield "second", self.second
+        if self.word_index is not None:
+            yield "word_index", self.word_index
+        for column in self.word_label_columns.values():
+            yield "word_labels", column
 
 
 @dataclass(frozen=True)
@@ -95,6 +125,14 @@ class Tsv(Csv):
     :param header: Whether the first row of each file names the columns.
     :param delimiter: One character.
     :param quoting: Whether a field may stand in double quotes; otherwise a quote is a character like any other.
+    :param word_index: Column of the number, from 0, of the one word that ``word_labels`` are of, as in data of word senses;
+        the words are then what white space separates in the text.
+    :param word_labels: Columns of labels of that word, or a mapping, as for ``labels``; all other words have ``_``, and so has
+        the word itself where the field is empty.
+    :param second: Column of a second text, which the encoder sees with the first as a pair: premise and hypothesis, question
+        and answer; left out, a row is one text.
+    :param words_by: What decides where words are: the encoder's ``tokenizer``, every single one of the ``characters``, or
+        ``white_space``.
     """
 
     delimiter: str = "\t"
@@ -187,4 +225,21 @@ class _File:
         given = None if reader.id is None else row[place[reader.id]]
         labels = {name: row[place[column]] for name, column in reader.label_columns.items()}
         id, document = self.ids.take(document, given, self.file, line)
-        return Sentence.from_text(id, document, row[place[reader.text]], labels=labels)
+        sentence = raw_sentence(id, document, row[place[reader.text]], reader.words_by, labels=labels)
+        if reader.second is not None:
+            second = raw_sentence(id, document, row[place[reader.second]], reader.words_by)
+            return Sentence.pair(sentence, second, labels=labels)
+        if reader.word_index is None:
+            return sentence
+        try:
+            of_word = {name: row[place[column]] for name, column in reader.word_label_columns.items()}
+            return with_labelled_word(sentence, row[place[reader.word_index]], of_word)
+        except ValueError as error:
+            raise CorpusError(self.file, line, f"the field {reader.word_index!r} (word_index) {error}") from None
+
+
+def _named(columns: tuple[str | int, ...] | Mapping[str, str | int]) -> dict[str, str | int]:
+    """The column of each label; one without a name is named by its column."""
+    if isinstance(columns, Mapping):
+        return dict(columns)
+    return {column if isinstance(column, str) else f"column_{column}": column for column in columns}

@@ -10,6 +10,7 @@ from typing import Any
 
 from embedpipe.corpus.files import check_path, counted, find_files, read_files, read_lines, shown
 from embedpipe.corpus.ids import Ids
+from embedpipe.corpus.raw_text import WordsBy, raw_sentence
 from embedpipe.dataflow import ReadLog, Sentence, SentenceFlag
 from embedpipe.errors import CorpusError
 
@@ -30,6 +31,10 @@ class Jsonl:
     :param id: Field of the sentence's id, a string or whole number; without it ids are made up.
     :param document: Field of the document's id; without it each object is a document of its own.
     :param labels: Fields of labels: a string, number or boolean for the sentence, or a list of them as long as the words.
+    :param second: Field of a second text, which the encoder sees with the first as a pair: premise and hypothesis, question and
+        answer. A string beside ``text``, a list of words beside ``words``, whose labels are then of the words of both.
+    :param words_by: What decides where the words of a ``text`` are: the encoder's ``tokenizer``, every single one of the
+        ``characters``, or ``white_space``.
     """
 
     path: str | tuple[str, ...]
@@ -38,9 +43,15 @@ class Jsonl:
     id: str | None = None
     document: str | None = None
     labels: tuple[str, ...] = ()
+    second: str | None = None
+    words_by: WordsBy = "tokenizer"
 
     def __post_init__(self) -> None:
         check_path(self.path)
+        if self.second is not None and self.text is not None and self.words is not None:
+            raise ValueError("second: is a string beside text and a list beside words; name one of the two, not both")
+        if self.words_by != "tokenizer" and self.words is not None:
+            raise ValueError(f"words_by: {self.words_by!r}, but the words are known already (words); leave one of the two out")
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -119,6 +130,10 @@ class _Record:
                 raise self.wrong(f"{name}[{index}] ({role}) is {_kind(word)} where a string was expected")
         return value
 
+    def text_or_words(self, role: str, name: str, *, words: bool) -> str | list[str]:
+        """A field that must be a list of strings where words are known, else a string."""
+        return self.strings(role, name) if words else self.string(role, name)
+
     def label(self, name: str, num_words: int | None) -> str | tuple[str, ...]:
         """A label of the sentence or of its words."""
         value = self.field("labels", name)
@@ -159,12 +174,19 @@ def _sentence(fields: Jsonl, record: _Record, ids: Ids) -> Sentence:
     given = None if fields.id is None else record.name("id", fields.id)
     text = None if fields.text is None else record.string("text", fields.text)
     words = None if fields.words is None else record.strings("words", fields.words)
-    labels = {name: record.label(name, None if words is None else len(words)) for name in fields.labels}
+    second = None if fields.second is None else record.text_or_words("second", fields.second, words=words is not None)
+    num_words = None if words is None else len(words) + len(second or ())
+    labels = {name: record.label(name, num_words) for name in fields.labels}
     id, document = ids.take(document, given, record.file, record.line_number)
     if text is None:
-        return Sentence.from_words(id, document, words or (), labels=labels)
-    sentence = Sentence.from_text(id, document, text, labels=labels)
-    if words is None:
+        sentence = Sentence.from_words(id, document, words or (), labels=labels)
+    else:
+        sentence = raw_sentence(id, document, text, fields.words_by, labels=labels)
+    if isinstance(second, str):
+        return Sentence.pair(sentence, raw_sentence(id, document, second, fields.words_by), labels=labels)
+    if second is not None:
+        return Sentence.pair(sentence, Sentence.from_words(id, document, second), labels=labels)
+    if text is None or words is None:
         return sentence
     flags = sentence.flags if words else sentence.flags | SentenceFlag.EMPTY
     return replace(sentence, spans=_locate(words, text, record), flags=flags)

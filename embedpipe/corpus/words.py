@@ -12,7 +12,7 @@ from embedpipe.corpus.files import check_path, find_files
 from embedpipe.dataflow import ReadLog, Sentence
 
 # str.split() also splits at these control characters, which no one types to separate words.
-_WORD = re.compile(r"[\S\x1c-\x1f\x85]+")
+WORD = re.compile(r"[\S\x1c-\x1f\x85]+")
 
 
 @dataclass(frozen=True)
@@ -48,4 +48,4 @@ class Words:
 
 
 def _sentence(id: str, document: str, line: str) -> Sentence:
-    return Sentence.from_words(id, document, _WORD.findall(line))
+    return Sentence.from_words(id, document, WORD.findall(line))

@@ -24,6 +24,7 @@ def difference(sentence: Sentence, stored: StoredSentence) -> str | None:
     pairs["the text"] = (sentence.text, stored.text)
     if sentence.spans is not None:
         pairs["the words' places"] = (sentence.spans, stored.spans)
+    pairs["where the second text starts"] = (sentence.second_start, stored.second_start)
     return first_difference({**pairs, **_labels(sentence.labels, stored)})
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def add_column(image: FileImage, name: str, counts: Mapping[Count, int], rows: Rows) -> None:
     """Add one of the fixed-width columns."""
-    layout = names.COLUMNS[name]
+    layout = names.COLUMNS.get(name) or names.OPTIONAL_COLUMNS[name]
     image.add(name, layout.dtype, layout.shape(counts), rows)
 
 

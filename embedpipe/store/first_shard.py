@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,4 +62,5 @@ def _sentence(stored: StoredSentence) -> Sentence:
         for name, value in stored.labels.items()
         if isinstance(value, str) or (value and value[0] is not None)
     }
-    return Sentence(stored.id, stored.document, stored.text, stored.spans, labels, stored.space_after)
+    sentence = Sentence(stored.id, stored.document, stored.text, stored.spans, labels, stored.space_after)
+    return replace(sentence, second_start=stored.second_start)

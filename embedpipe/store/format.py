@@ -38,6 +38,7 @@ SENTENCE_TEXT: Final = "sentences/text"
 DOCUMENT_INDEX: Final = "sentences/document_index"
 SENTENCE_FLAGS: Final = "sentences/flags"
 SPACE_AFTER: Final = "sentences/space_after"
+SECOND_START: Final = "sentences/second_start"
 WORD_OFFSETS: Final = "sentences/word_offsets"
 SUBWORD_OFFSETS: Final = "sentences/subword_offsets"
 ID_HASHES: Final = "sentences/id_hashes"
@@ -55,6 +56,7 @@ LABELS: Final = "labels"
 LABEL_CODES: Final = "codes"
 VOCABULARY: Final = "vocabulary"
 NO_LABEL: Final = -1
+NO_PAIR: Final = -1
 
 # Attributes of a view and of a label.
 UNIT: Final = "unit"
@@ -98,6 +100,11 @@ COLUMNS: Final[dict[str, ColumnLayout]] = {
     WORD_FLAGS: ColumnLayout("<u2", "num_words"),
     SUBWORD_IDS: ColumnLayout("<i4", "num_subwords"),
 }
+
+OPTIONAL_COLUMNS: Final[dict[str, ColumnLayout]] = {
+    SECOND_START: ColumnLayout("<i4", "num_sentences"),
+}
+"""Those that only a file with pairs of texts has."""
 
 TEXTS: Final[dict[str, Count]] = {
     DOCUMENT_ID: "num_documents",

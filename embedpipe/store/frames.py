@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedpipe.dataflow import Unit
+from embedpipe.dataflow import Unit, texts_of
 from embedpipe.store import format as names
 from embedpipe.store.columns import read_offsets
-from embedpipe.store.sentence import read_documents
+from embedpipe.store.sentence import read_documents, read_second_starts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def words_frame(file: SealedFile) -> pd.DataFrame:
-    """One line a word, in the order of the rows of word views."""
+    """One line a word, in the order of the rows of word views; ``text`` is 1 or 2, where there are pairs of texts."""
     import pandas as pd
 
     num_sentences, num_words = file.structure.counts["num_sentences"], file.structure.counts["num_words"]
@@ -34,13 +34,17 @@ def words_frame(file: SealedFile) -> pd.DataFrame:
         "word_index": np.arange(num_words) - offsets[sentence],
         "word": _strings(_words(file, offsets)),
     }
+    if file.structure.has_pairs:
+        starts = file.column(names.SECOND_START).read(0, num_sentences)[sentence]
+        of_second = (starts != names.NO_PAIR) & (file.column(names.WORD_SPANS).read(0, num_words)[:, 0] >= starts)
+        columns["text"] = np.where(of_second, 2, 1)
     _add_labels(columns, file, "word")
     columns["flags"] = file.column(names.WORD_FLAGS).read(0, num_words)
     return pd.DataFrame(columns)
 
 
 def sentences_frame(file: SealedFile) -> pd.DataFrame:
-    """One line a sentence, in the order of the rows of sentence views."""
+    """One line a sentence, in the order of the rows of sentence views; ``second`` is the second text, where there are pairs."""
     import pandas as pd
 
     num_sentences = file.structure.counts["num_sentences"]
@@ -48,7 +52,7 @@ def sentences_frame(file: SealedFile) -> pd.DataFrame:
         "sentence_id": _strings(_ids(file)),
         "document": _documents(file),
         "row": np.arange(num_sentences),
-        "text": _strings(file.text(names.SENTENCE_TEXT).read(0, num_sentences)),
+        **_texts(file),
         "num_words": np.diff(read_offsets(file.column(names.WORD_OFFSETS), 0, num_sentences)),
         "num_subwords": np.diff(read_offsets(file.column(names.SUBWORD_OFFSETS), 0, num_sentences)),
     }
@@ -84,6 +88,17 @@ def _documents(file: SealedFile) -> pd.Categorical:
     return pd.Categorical(documents, categories=_strings(list(dict.fromkeys(documents))))
 
 
+def _texts(file: SealedFile) -> dict[str, pd.Index[Any]]:
+    """The texts of the sentences; in a store with pairs, the first and the second ones."""
+    num_sentences = file.structure.counts["num_sentences"]
+    texts = file.text(names.SENTENCE_TEXT).read(0, num_sentences)
+    if not file.structure.has_pairs:
+        return {"text": _strings(texts)}
+    pairs = [texts_of(text, at) for text, at in zip(texts, read_second_starts(file, 0, num_sentences), strict=True)]
+    second = [pair[1] if len(pair) > 1 else None for pair in pairs]
+    return {"text": _strings([pair[0] for pair in pairs]), "second": _strings(second)}
+
+
 def _words(file: SealedFile, offsets: IntArray) -> list[str]:
     texts = file.text(names.SENTENCE_TEXT).read(0, len(offsets) - 1)
     spans = file.column(names.WORD_SPANS).read(0, int(offsets[-1])).tolist()
@@ -91,8 +106,8 @@ def _words(file: SealedFile, offsets: IntArray) -> list[str]:
     return [text[a:b] for text, (start, end) in zip(texts, pairwise(ends), strict=True) for a, b in spans[start:end]]
 
 
-def _strings(strings: Sequence[str]) -> pd.Index[Any]:
-    """Strings in the string type of pandas, also where there are none."""
+def _strings(strings: Sequence[str | None]) -> pd.Index[Any]:
+    """Strings in the string type of pandas, also where there are none; pyarrow's, where it is there, takes no lone surrogates."""
     import pandas as pd
 
-    return pd.Index(pd.array(strings, dtype="str"))
+    return pd.Index(pd.array(strings, dtype=pd.StringDtype("python", na_value=np.nan)))

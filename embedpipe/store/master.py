@@ -106,6 +106,8 @@ class _Master:
             elif count:
                 layout = names.COLUMNS[name]
                 image.add_virtual(name, layout.dtype, layout.shape(counts), self._sources(count))
+        if any(self._files.structure(index).has_pairs for index in self._indexes):
+            add_column(image, names.SECOND_START, counts, self._second_starts())
         for name, label in self._labels.items():
             num_rows = counts[names.ROWS[label.unit]]
             add_label(image, name, label.unit, self._codes(name, label), num_rows, list(label.vocabulary))
@@ -176,6 +178,14 @@ class _Master:
             for piece in self._pieces(index, names.DOCUMENT_INDEX, 0, self._files.records[index].num_sentences):
                 yield piece + (num_documents - first)
             num_documents += end - first
+
+    def _second_starts(self) -> Iterator[Array]:
+        """A shard may have no pairs where others have."""
+        for index in self._indexes:
+            if self._files.structure(index).has_pairs:
+                yield from self._pieces(index, names.SECOND_START, 0, self._files.records[index].num_sentences)
+            else:
+                yield np.full(self._files.records[index].num_sentences, names.NO_PAIR, "<i4")
 
     def _merge_labels(self) -> None:
         self._labels: dict[str, _Label] = {}

@@ -224,13 +224,19 @@ class Store(Sequence[StoredSentence]):
         return summarize(self.file)
 
     def words_frame(self) -> pd.DataFrame:
-        """One line a word: sentence_id, document, row (in word views), word_index, word, a column a word label, flags."""
+        """One line a word: sentence_id, document, row (in word views), word_index, word, a column a word label, flags.
+
+        Where sentences are pairs of texts there is also ``text``: 1 for a word of the first one, 2 for one of the second.
+        """
         from embedpipe.store.frames import words_frame
 
         return words_frame(self.file)
 
     def sentences_frame(self) -> pd.DataFrame:
-        """One line a sentence: sentence_id, document, row (in sentence views), text, num_words, num_subwords, labels, flags."""
+        """One line a sentence: sentence_id, document, row (in sentence views), text, num_words, num_subwords, labels, flags.
+
+        Where sentences are pairs of texts, ``text`` is the first one, and ``second`` the other.
+        """
         from embedpipe.store.frames import sentences_frame
 
         return sentences_frame(self.file)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from embedpipe.dataflow import SentenceFlag, Span, Unit, WordFlag
+from embedpipe.dataflow import SentenceFlag, Span, Unit, WordFlag, second_word, texts_of
 from embedpipe.errors import DamagedStoreError
 from embedpipe.store import format as names
 from embedpipe.store.columns import read_offsets
@@ -38,6 +38,8 @@ class StoredSentence:
     :param subword_ids: Its subwords, without special ones.
     :param word_subwords: Half-open subword range of each word, within the sentence; empty for a word without subwords.
     :param space_after: Whether white space separates it from the next sentence of its document.
+    :param second_start: Of a pair of texts, the character in ``text`` where the second one starts; a space is in front of it.
+        ``None`` for a sentence that is no pair.
     """
 
     index: int
@@ -51,6 +53,17 @@ class StoredSentence:
     subword_ids: tuple[int, ...]
     word_subwords: tuple[Span, ...]
     space_after: bool
+    second_start: int | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Both texts of a pair, else the only one."""
+        return texts_of(self.text, self.second_start)
+
+    @property
+    def second_from(self) -> int | None:
+        """Of a pair, the index of the second text's first word: the number of words of the first; ``None`` for no pair."""
+        return second_word(self.spans, self.second_start)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -83,6 +96,7 @@ def read_sentences(file: SealedFile, start: int, stop: int) -> list[StoredSenten
     subword_ids = file.column(names.SUBWORD_IDS).read(subwords[0], subwords[-1]).tolist()
     flags = file.column(names.SENTENCE_FLAGS).read(start, stop).tolist()
     space_after = file.column(names.SPACE_AFTER).read(start, stop).tolist()
+    second_starts = read_second_starts(file, start, stop)
     ids = file.text(names.SENTENCE_ID).read(start, stop)
     documents = read_documents(file, start, stop)
     texts = file.text(names.SENTENCE_TEXT).read(start, stop)
@@ -105,6 +119,7 @@ def read_sentences(file: SealedFile, start: int, stop: int) -> list[StoredSenten
                 subword_ids=tuple(subword_ids[subwords[index] - subwords[0] : subwords[index + 1] - subwords[0]]),
                 word_subwords=word_subwords[at],
                 space_after=bool(space_after[index]),
+                second_start=second_starts[index],
             )
         )
     return sentences
@@ -117,6 +132,14 @@ def read_labels(file: SealedFile, name: str, start: int, stop: int) -> tuple[str
     if codes.size and not (codes.min() >= names.NO_LABEL and codes.max() < len(vocabulary) - 1):
         raise DamagedStoreError(f"the store {file.path} is damaged: a code of label {name!r} is not in its vocabulary.")
     return tuple([vocabulary[code] for code in codes.tolist()])
+
+
+def read_second_starts(file: SealedFile, start: int, stop: int) -> list[int | None]:
+    """Read where the second text starts, of the sentences from ``start`` to ``stop``; ``None`` for one that is no pair."""
+    if not file.structure.has_pairs:
+        return [None] * (stop - start)
+    starts = file.column(names.SECOND_START).read(start, stop).tolist()
+    return [None if second_start == names.NO_PAIR else second_start for second_start in starts]
 
 
 def read_documents(file: SealedFile, start: int, stop: int) -> list[str]:

@@ -75,6 +75,8 @@ def shard_image(
     add_text(image, names.SENTENCE_TEXT, [sentence.text for sentence in sentences])
     for name in names.COLUMNS:
         add_column(image, name, counts, [columns[name]])
+    if any(sentence.second_start is not None for sentence in sentences):
+        add_column(image, names.SECOND_START, counts, [_second_starts(sentences)])
     for name, label in block_labels(sentences, labels).items():
         codes = np.array(label.codes, names.CODE)
         add_label(image, name, label.unit, [codes], len(codes), list(label.vocabulary))
@@ -99,6 +101,11 @@ def _sentence_columns(block: Block) -> dict[str, np.ndarray[Any, Any]]:
         names.WORD_OFFSETS: _offsets([len(sentence.spans or ()) for sentence in sentences]),
         names.SUBWORD_OFFSETS: _offsets(block.num_subwords),
     }
+
+
+def _second_starts(sentences: Sequence[Sentence]) -> np.ndarray[Any, Any]:
+    starts = [names.NO_PAIR if sentence.second_start is None else sentence.second_start for sentence in sentences]
+    return narrowed(starts, "<i4", "starts of second texts")
 
 
 def _word_columns(block: Block) -> dict[str, np.ndarray[Any, Any]]:

@@ -45,6 +45,7 @@ class Structure:
     :param labels: In their order.
     :param in_shards: Datasets whose rows are in the shards.
     :param table: The shards, where there are any.
+    :param has_pairs: Whether any of its sentences may be a pair of texts.
     """
 
     counts: Mapping[Count, int]
@@ -52,6 +53,7 @@ class Structure:
     labels: Mapping[str, LabelInfo]
     in_shards: frozenset[str]
     table: ShardTable | None
+    has_pairs: bool = False
 
     @property
     def own_datasets(self) -> tuple[str, ...]:
@@ -59,6 +61,7 @@ class Structure:
         texts = [*names.TEXTS, *(f"{info.group}/{names.VOCABULARY}" for info in self.labels.values())]
         paths = [
             *names.COLUMNS,
+            *((names.SECOND_START,) if self.has_pairs else ()),
             *(part for text in texts for part in (names.bytes_of(text), names.offsets_of(text))),
             *(f"{info.group}/{names.LABEL_CODES}" for info in self.labels.values()),
             names.PROVENANCE,
@@ -85,6 +88,9 @@ def check_structure(file: h5py.File, *, may_have_shards: bool = True) -> Structu
     for name, layout in names.COLUMNS.items():
         if name not in in_shards:
             _expect(name, plain_dataset(file, name), layout.dtype, layout.shape(counts))
+    if has_pairs := _is_there(file, names.SECOND_START):
+        layout = names.OPTIONAL_COLUMNS[names.SECOND_START]
+        _expect(names.SECOND_START, plain_dataset(file, names.SECOND_START), layout.dtype, layout.shape(counts))
     for name, count in names.TEXTS.items():
         _check_text(file, name, counts[count], has_bytes=names.bytes_of(name) not in in_shards)
     _check_ends(file, names.WORD_OFFSETS, counts["num_words"])
@@ -92,7 +98,7 @@ def check_structure(file: h5py.File, *, may_have_shards: bool = True) -> Structu
     _check_bytes(file, names.PROVENANCE)
     views = {names.name_of_link(path.rpartition("/")[2]): _view(file, path, counts, in_shards) for path in views_in_file}
     labels = {names.name_of_link(link): _label(file, f"{names.LABELS}/{link}", counts) for link in _links(file, names.LABELS)}
-    return Structure(counts, views, labels, in_shards, table)
+    return Structure(counts, views, labels, in_shards, table, has_pairs)
 
 
 def plain_dataset(file: h5py.File, name: str) -> Any:
@@ -120,6 +126,12 @@ def _check_storage(name: str, dataset: Any, size_bytes: int) -> None:
     num_bytes = math.prod(dataset.shape or ()) * dataset.dtype.itemsize
     if num_bytes > size_bytes * (_MOST_COMPRESSED if filters else 1):
         raise ValueError(f"{name} claims {num_bytes:,} bytes, and the file has {size_bytes:,}")
+
+
+def _is_there(file: h5py.File, name: str) -> bool:
+    """Whether there is a link of that name, wherever it leads."""
+    group, _, link = name.rpartition("/")
+    return _plain(file, group).get(link, getlink=True) is not None
 
 
 def _is_virtual(file: h5py.File, name: str) -> bool:

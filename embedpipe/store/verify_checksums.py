@@ -41,6 +41,8 @@ def check_checksums(file: SealedFile, plain: h5py.File) -> Iterator[Fault]:
             yield Fault.of_file("checksums", f"{names.CHECKSUMS} lacks {name}")
         elif (digest := _digest(file, name)) != expected:
             yield Fault.of_file("checksums", _changed(name, digest, expected))
+    for name in names.OPTIONAL_COLUMNS.keys() & sha256.keys() - {*file.structure.own_datasets}:
+        yield Fault.of_file("checksums", f"{name} was written, and is not there")
     yield from _check_attributes(read_attributes(plain), attributes)
 
 

@@ -108,6 +108,7 @@ def check_agreement(master: StoreFile, shard: SealedFile, record: ShardRecord) -
             for file, first in ((master, record.start), (shard, 0))
         ]
         yield from _differing(names.DOCUMENT_INDEX, steps, start + 1)
+    yield from _check_pairs(master, shard, record)
     yield from _check_documents(master, shard, record)
     yield from _check_labels(master, shard, record)
 
@@ -124,6 +125,16 @@ def _check_ids(master: StoreFile, shard: SealedFile, record: ShardRecord, start:
     wrong = [index for index, (id, other) in enumerate(zip(found, expected, strict=True)) if id != other]
     if wrong:
         yield Fault("master", lambda index: f"it calls the sentence {found[wrong[index]]!r}", np.array(wrong) + start)
+
+
+def _check_pairs(master: StoreFile, shard: SealedFile, record: ShardRecord) -> Iterator[Fault]:
+    found, expected = (
+        file.column(names.SECOND_START).read(first, first + record.num_sentences)
+        if file.structure.has_pairs
+        else np.full(record.num_sentences, names.NO_PAIR)
+        for file, first in ((master, record.start), (shard, 0))
+    )
+    yield from _differing(names.SECOND_START, [found, expected], 0)
 
 
 def _check_documents(master: StoreFile, shard: SealedFile, record: ShardRecord) -> Iterator[Fault]:

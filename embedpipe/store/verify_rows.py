@@ -9,7 +9,7 @@ from embedpipe.store import format as names
 from embedpipe.store.finding import Fault
 from embedpipe.store.verify_labels import check_codes, check_documents, check_strings, check_vocabulary
 from embedpipe.store.verify_runs import runs_of
-from embedpipe.store.verify_words import check_flags, check_subwords, check_texts_and_spans
+from embedpipe.store.verify_words import check_flags, check_pairs, check_subwords, check_texts_and_spans
 
 if TYPE_CHECKING:
     from embedpipe.store.sealed import SealedFile
@@ -30,6 +30,8 @@ def check_rows(file: SealedFile) -> Iterator[Fault]:
             yield rows
             continue
         yield from check_texts_and_spans(rows)
+        if file.structure.has_pairs:
+            yield from check_pairs(rows)
         yield from check_subwords(rows)
         yield from check_flags(rows)
         documents = rows.sentences(names.DOCUMENT_INDEX)

@@ -38,6 +38,21 @@ def check_texts_and_spans(rows: SentenceRows) -> Iterator[Fault]:
     yield from rows.of_words("spans", back & ~outside, say, spans[:, 0])
 
 
+def check_pairs(rows: SentenceRows) -> Iterator[Fault]:
+    """Check where second texts start, in a file that has pairs."""
+    starts = rows.sentences(names.SECOND_START)
+    is_pair = starts != names.NO_PAIR
+    length = _num_characters(rows, names.SENTENCE_TEXT)
+    outside = is_pair & ((starts < 1) | (starts > length))
+    say = "its second text starts at character {} of a text of {}"
+    yield from rows.of_sentences("pairs", outside, say, starts, length)
+    spans = rows.words(names.WORD_SPANS)
+    at = np.repeat(np.where(is_pair & ~outside, starts, 0), rows.num_words)
+    across = (spans[:, 0] < at) & (spans[:, 1] >= at)
+    say = "word {word} is at characters {} to {}, and the second text starts at {}, behind a space"
+    yield from rows.of_words("pairs", across, say, spans[:, 0], spans[:, 1], at)
+
+
 def check_subwords(rows: SentenceRows) -> Iterator[Fault]:
     ranges = rows.words(names.WORD_SUBWORDS)
     count = np.repeat(np.diff(rows.offsets[names.SUBWORD_OFFSETS]), rows.num_words)

@@ -2,6 +2,7 @@
 
 from embedpipe.subwords.alignment import align_words, flag_words
 from embedpipe.subwords.context import Context, DocumentContext, SentenceContext
+from embedpipe.subwords.pairs import pair_windows
 from embedpipe.subwords.tokenizer import SubwordTokenizer
 from embedpipe.subwords.windows import WindowSize, choose_window_size, cls_position, make_window, split
 from embedpipe.subwords.word_units import Tokenizer, WordTokenizer
@@ -19,5 +20,6 @@ __all__ = [
     "cls_position",
     "flag_words",
     "make_window",
+    "pair_windows",
     "split",
 ]

@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt
 
 from embedpipe.dataflow import Span, WindowedSentence
 from embedpipe.errors import EncoderError
+from embedpipe.subwords.pairs import pair_windows
 from embedpipe.subwords.windows import make_window, split
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Context(Protocol):
 
 @dataclass(frozen=True)
 class SentenceContext:
-    """The encoder sees one sentence at a time; a longer one than it can take is covered by overlapping windows.
+    """The encoder sees one sentence, or one pair of texts, at a time; a longer one than it can take is covered by overlapping
+    windows. Of a pair the shorter text is whole in each of them, unless it alone is longer than half a window.
 
     :param window: Longest window, in subwords with the special ones. Left out: as long as the encoder can take.
     :param overlap: Subwords that two neighbouring windows of a long sentence share. Left out: a quarter of the window.
@@ -61,7 +63,8 @@ class SentenceContext:
 
 @dataclass(frozen=True)
 class DocumentContext:
-    """The encoder sees a sentence in the middle of its own document, whose neighbouring sentences fill the window.
+    """The encoder sees a sentence in the middle of its own document, whose neighbouring sentences fill the window; a decoder
+    sees it at the end of what stands before it.
 
     The neighbours stand there as they do in the document, with no special subword between sentences, which the encoder has
     never seen in such a place. A sentence longer than the window is covered by overlapping windows of its own.
@@ -85,6 +88,8 @@ class DocumentContext:
 
 def own_windows(sentence: SubwordSentence, size: WindowSize, special: SpecialSubwords) -> tuple[Window, ...]:
     """The windows of a sentence without anything around it; none if there is nothing at all to encode."""
+    if sentence.num_first is not None:
+        return pair_windows(sentence, size, special)
     ids = sentence.inputs
     if len(ids) + special.num_special == 0:
         return ()
@@ -103,12 +108,13 @@ def _document_windows(
     num_ahead = 0
     for sentence in itertools.chain(document, [None]):
         if sentence is not None:
+            _refuse_pair(sentence)
             ahead.append(sentence)
             num_ahead += len(sentence.subword_ids)
         while ahead and (sentence is None or num_ahead - len(ahead[0].subword_ids) >= content):
             current = ahead.popleft()
             num_ahead -= len(current.subword_ids)
-            after = _first_subwords(ahead, content)
+            after = _first_subwords([] if size.is_causal else ahead, content)
             if len(current.subword_ids) > content:
                 windows = own_windows(current, size, special)
             else:
@@ -116,6 +122,14 @@ def _document_windows(
                 windows = (make_window(seen, kept, 0, special),) if len(seen) + special.num_special else ()
             yield WindowedSentence(current, windows)
             before = np.concatenate([before, current.inputs])[-content:]
+
+
+def _refuse_pair(sentence: SubwordSentence) -> None:
+    if sentence.num_first is not None:
+        raise EncoderError(
+            f"context: {{type: document}}, but sentence {sentence.sentence.id!r} is a pair of texts (corpus.second), without "
+            "neighbours; take context: {type: sentence}, or leave corpus.second out"
+        )
 
 
 def _first_subwords(sentences: Iterable[SubwordSentence], count: int) -> IntArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from embedpipe.dataflow import Sentence, SpecialSubwords, SubwordSentence, WordFlag
+from embedpipe.errors import EncoderError
+from embedpipe.subwords.text_words import find_words
 
 if TYPE_CHECKING:
     from embedpipe.dataflow import Vocabulary
-
-_WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
 
 
 class Tokenizer(Protocol):
@@ -42,7 +41,8 @@ class Tokenizer(Protocol):
 class WordTokenizer:
     """Looks every word of the corpus up in an encoder's vocabulary; white space does not count.
 
-    Text whose words nobody has marked is cut into runs of letters and digits (with apostrophes inside) and single other signs.
+    Text whose words nobody has marked is cut into runs of letters and digits (with apostrophes inside), single Han and Kana
+    characters, and single other signs.
 
     :param vocabulary: The encoder's.
     """
@@ -67,8 +67,13 @@ class WordTokenizer:
         """
         for sentence in sentences:
             known = sentence
+            if sentence.second_start is not None:
+                raise EncoderError(
+                    f"sentence {sentence.id!r} is a pair of texts (corpus.second), and this encoder takes words, with nothing "
+                    "to tell two texts apart; leave corpus.second out, or take an encoder that was made for pairs"
+                )
             if sentence.spans is None:
-                known = replace(sentence, spans=tuple(match.span() for match in _WORD.finditer(sentence.text)))
+                known = replace(sentence, spans=tuple(find_words(sentence.text)))
             units = [self._vocabulary.units(word) for word in known.words]
             ends = np.cumsum([len(unit.ids) for unit in units], dtype=np.int64)
             lengths = np.array([len(unit.ids) for unit in units], dtype=np.int64)
