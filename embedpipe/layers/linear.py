@@ -125,4 +125,6 @@ def chosen_or_all_layers(
 
 
 def _chosen_or_encoder_layers(layers: tuple[int, ...] | None, num_layers: int) -> tuple[int, ...]:
+    if layers is None and num_layers == 0:
+        raise ValueError("the encoder has no layers but its embeddings, layer 0; take 'embeddings'")
     return tuple(range(1, num_layers + 1)) if layers is None else resolve_layers(layers, num_layers)
