@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from embedpipe.downstream.learned_mix import LEARNED_MIX, LearnedMix
 from embedpipe.errors import FeaturesError
-from embedpipe.layers import NAMED, LayerCombination, resolve_layer
+from embedpipe.layers import NAMED, LayerCombination, combined_size, resolve_layer, unlike_sizes
 
 if TYPE_CHECKING:
     from embedpipe.dataflow import FloatArray, ViewInfo
@@ -29,6 +29,7 @@ class Selection:
     :param positions: For a stacked view, where in the stack the combination's layers are.
     :param layers_name: Stands behind the view's name in the names of the features.
     :param learned: Whether a model that is trained on them is to mix the layers at ``positions`` itself.
+    :param sizes: Width of the layers at ``positions``: a stack has filled the narrower ones up.
     """
 
     view: str
@@ -38,6 +39,7 @@ class Selection:
     positions: tuple[int, ...] = ()
     layers_name: str = ""
     learned: bool = False
+    sizes: tuple[int, ...] = ()
 
     @property
     def mixed_layers(self) -> tuple[int, ...]:
@@ -48,6 +50,11 @@ class Selection:
     def shape(self) -> tuple[int, ...]:
         """Of what :meth:`vectors` makes of one row."""
         return (len(self.positions), self.vector_size) if self.learned else (self.vector_size,)
+
+    @property
+    def dtype(self) -> str:
+        """The narrowest one that holds what :meth:`vectors` makes without loss."""
+        return self.info.dtype if self.learned or self.combination is None else "float32"
 
     @property
     def feature_names(self) -> npt.NDArray[np.object_]:
@@ -63,12 +70,14 @@ class Selection:
         """
         if self.learned:
             whole = self.positions == tuple(range(rows.shape[1]))
-            return np.ascontiguousarray(rows if whole else rows[:, self.positions], dtype=np.float32)
+            mixed = (rows if whole else rows[:, self.positions])[..., : self.vector_size]
+            return np.ascontiguousarray(mixed, dtype=np.float32)
         if self.combination is None:
             return np.asarray(rows, dtype=np.float32)
         import torch
 
-        states = [torch.from_numpy(rows[:, position].astype(np.float32)) for position in self.positions]
+        layers = zip(self.positions, self.sizes, strict=True)
+        states = [torch.from_numpy(rows[:, position, :size].astype(np.float32)) for position, size in layers]
         combined: npt.NDArray[np.float32] = self.combination.combine(states).numpy()  # (num_rows, vector_size)
         return combined
 
@@ -79,6 +88,7 @@ def select(
     view: str | None,
     layers: str | LayerCombination | LearnedMix | None,
     num_layers: int | None,
+    layer_sizes: Sequence[int] | None = None,
 ) -> Selection:
     """Find the view that is meant and the combination that makes vectors of it.
 
@@ -86,6 +96,7 @@ def select(
     :param view: A name; ``None`` where there is only one view.
     :param layers: For a stacked view, a combination, a learned mix, or the name of one; ``None`` for any other.
     :param num_layers: Of the encoder; ``None`` where that is unknown.
+    :param layer_sizes: Width of each of its layers, where they differ: :func:`known_sizes`.
     :raises FeaturesError: If there is no such view, or its layers do not suffice for the combination.
     """
     name = _choose_view(where, views, view)
@@ -105,13 +116,16 @@ def select(
     asked = f"layers={layers!r} over view {name!r} of {where}"
     if layers == LEARNED_MIX or isinstance(layers, LearnedMix):
         mix = LearnedMix() if isinstance(layers, str) else layers
-        return _select_mix(asked, name, info, mix, num_layers)
+        return _select_mix(asked, name, info, mix, num_layers, layer_sizes)
     combination = _find_combination(layers)
     if num_layers is None:
         raise FeaturesError(f"{asked}: it is not on record how many layers the encoder has, so none can be chosen.")
-    positions = _positions(asked, info.layers, _needed_layers(asked, combination, num_layers))
+    sizes = layer_sizes or (info.vector_size,) * (num_layers + 1)
+    needed, vector_size = _needed_layers(asked, combination, sizes)
+    positions = _positions(asked, info.layers, needed)
     layers_name = layers if isinstance(layers, str) else type(layers).__name__.lower()
-    return Selection(name, info, combination.vector_size(info.vector_size, num_layers), combination, positions, layers_name)
+    widths = tuple(sizes[layer] for layer in needed)
+    return Selection(name, info, vector_size, combination, positions, layers_name, sizes=widths)
 
 
 def select_vectors(
@@ -120,12 +134,13 @@ def select_vectors(
     view: str | None,
     layers: str | LayerCombination | None,
     num_layers: int | None,
+    layer_sizes: Sequence[int] | None = None,
 ) -> Selection:
     """Do as :func:`select`, for those who train nothing and so cannot learn a mix.
 
     :raises FeaturesError: Also for a learned mix.
     """
-    selection = select(where, views, view, layers, num_layers)
+    selection = select(where, views, view, layers, num_layers, layer_sizes)
     if selection.learned:
         raise FeaturesError(
             "layers: a learned mix has no weights before a tagger has trained them. Train one with "
@@ -135,7 +150,15 @@ def select_vectors(
     return selection
 
 
-def _select_mix(asked: str, name: str, info: ViewInfo, mix: LearnedMix, num_layers: int | None) -> Selection:
+def known_sizes(provenance: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Width of each layer of the encoder, as a store's provenance says it where they differ."""
+    sizes = provenance.get("encoder", {}).get("layer_sizes")
+    return None if sizes is None else tuple(sizes)
+
+
+def _select_mix(
+    asked: str, name: str, info: ViewInfo, mix: LearnedMix, num_layers: int | None, layer_sizes: Sequence[int] | None
+) -> Selection:
     needed = info.layers
     if mix.layers is not None:
         if num_layers is None and min(mix.layers) < 0:
@@ -145,7 +168,10 @@ def _select_mix(asked: str, name: str, info: ViewInfo, mix: LearnedMix, num_laye
         except ValueError as error:
             raise FeaturesError(f"{asked}: {error}.") from None
     positions = _positions(asked, info.layers, needed)
-    return Selection(name, info, info.vector_size, None, positions, LEARNED_MIX, learned=True)
+    if layer_sizes and (reason := unlike_sizes(needed, layer_sizes)):
+        raise FeaturesError(f"{asked}: {reason}.")
+    vector_size = layer_sizes[needed[0]] if layer_sizes else info.vector_size
+    return Selection(name, info, vector_size, None, positions, LEARNED_MIX, learned=True)
 
 
 def _choose_view(where: str, views: Mapping[str, ViewInfo], view: str | None) -> str:
@@ -170,9 +196,10 @@ def _find_combination(layers: str | LayerCombination) -> LayerCombination:
     return combination
 
 
-def _needed_layers(asked: str, combination: LayerCombination, num_layers: int) -> tuple[int, ...]:
+def _needed_layers(asked: str, combination: LayerCombination, sizes: Sequence[int]) -> tuple[tuple[int, ...], int]:
+    """The layers that a combination needs, and the length of the vector that it makes of them."""
     try:
-        return combination.needed_layers(num_layers)
+        return combination.needed_layers(len(sizes) - 1), combined_size(combination, sizes)
     except ValueError as error:
         raise FeaturesError(f"{asked}: {error}.") from None
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from embedpipe.downstream.kind import kind_of_features, require_same_kind
 from embedpipe.downstream.rows import row_numbers
-from embedpipe.downstream.selection import Selection, select_vectors
+from embedpipe.downstream.selection import Selection, known_sizes, select_vectors
 from embedpipe.errors import FeaturesError
 from embedpipe.store import Store, open_store
 
@@ -106,7 +106,7 @@ class StoreFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _select(self, store: Store) -> Selection:
         num_layers = None if self.layers is None else store.provenance.get("encoder", {}).get("num_layers")
-        return select_vectors(str(store.path), store.views, self.view, self.layers, num_layers)
+        return select_vectors(str(store.path), store.views, self.view, self.layers, num_layers, known_sizes(store.provenance))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -100,7 +100,9 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self._select(self._embedder()).feature_names
 
     def _select(self, embedder: Embedder) -> Selection:
-        return select_vectors("the config", embedder.view_infos, self.view, self.layers, embedder.encoder.num_layers)
+        return select_vectors(
+            "the config", embedder.view_infos, self.view, self.layers, embedder.encoder.num_layers, embedder.layer_sizes
+        )
 
     def _embedder(self) -> Embedder:
         """Load the encoder, once for each value of ``config``."""

@@ -12,7 +12,17 @@ from typing import Any, TypeAlias
 
 from embedpipe.downstream.learned_mix import LearnedMix
 from embedpipe.errors import ConfigError
-from embedpipe.layers import NAMED, Concat, Layer, LayerCombination, ScalarMix, Sum, WeightedSum
+from embedpipe.layers import (
+    NAMED,
+    Concat,
+    Layer,
+    LayerCombination,
+    ScalarMix,
+    Sum,
+    WeightedSum,
+    combined_size,
+    unlike_sizes,
+)
 
 Vectors: TypeAlias = LayerCombination | LearnedMix
 """What makes vectors of the layers of a stacked view."""
@@ -67,17 +77,20 @@ class Choice:
         fields = dataclasses.asdict(self.vectors)  # type: ignore[arg-type]
         return {"type": f"{cls.__module__}.{cls.__qualname__}", "of": list(self.layers)} | fields
 
-    def num_values(self, hidden_size: int, num_layers: int) -> int:
-        """Numbers of a row in a store: a learned mix needs all of its layers there."""
-        if isinstance(self.vectors, LearnedMix):
-            return hidden_size * len(self.layers)
-        return self.vectors.vector_size(hidden_size, num_layers)
+    def num_values(self, layer_sizes: Sequence[int]) -> int:
+        """Numbers of a row in a store: a learned mix needs all of its layers there.
 
-    def vector_size(self, hidden_size: int, num_layers: int) -> int:
+        :param layer_sizes: Width of each layer of the encoder.
+        """
+        if isinstance(self.vectors, LearnedMix):
+            return sum(layer_sizes[layer] for layer in self.layers)
+        return combined_size(self.vectors, layer_sizes)
+
+    def vector_size(self, layer_sizes: Sequence[int]) -> int:
         """Length of a vector as a model gets it."""
         if isinstance(self.vectors, LearnedMix):
-            return hidden_size
-        return self.vectors.vector_size(hidden_size, num_layers)
+            return layer_sizes[self.layers[0]]
+        return combined_size(self.vectors, layer_sizes)
 
 
 def check_choices(choices: Sequence[str], more: Mapping[str, LayerCombination]) -> None:
@@ -99,14 +112,21 @@ def check_choices(choices: Sequence[str], more: Mapping[str, LayerCombination]) 
 
 
 def expand(
-    choices: Sequence[str], more: Mapping[str, LayerCombination], num_layers: int, encoder: str
+    choices: Sequence[str],
+    more: Mapping[str, LayerCombination],
+    num_layers: int,
+    encoder: str,
+    layer_sizes: Sequence[int] | None = None,
 ) -> tuple[tuple[Choice, ...], tuple[str, ...]]:
     """Write out the groups for an encoder; each name comes once, in the order in which it was named first.
 
     :param encoder: Its name, for messages.
-    :returns: The choices, and a sentence for each one of a group that the encoder has too few layers for.
-    :raises ConfigError: If it has too few for one that was named by itself.
+    :param layer_sizes: Width of each of its layers, where they differ.
+    :returns: The choices, and a sentence for each one of a group that the encoder's layers do not allow.
+    :raises ConfigError: If they do not allow one that was named by itself.
     """
+    if num_layers == 0:
+        return _of_embeddings_only(choices, more, encoder)
     found: dict[str, Choice] = {}
     notes: dict[str, str] = {}
     for wanted in choices:
@@ -116,9 +136,45 @@ def expand(
                 raise ConfigError("the config", [f"choices: {name!r} {lack}, and encoder {encoder!r} has {num_layers}."])
             if lack:
                 notes[name] = f"{name} is left out for {encoder}: it {lack}, and the encoder has {num_layers}."
-            elif name not in found:
-                found[name] = _choice(name, more, num_layers, encoder)
+                continue
+            choice = _choice(name, more, num_layers, encoder)
+            unlike = _unlike(choice, layer_sizes)
+            if unlike and wanted not in GROUPS:
+                raise ConfigError("the config", [f"choices: {name!r} is not for encoder {encoder!r}: {unlike}."])
+            if unlike:
+                notes[name] = f"{name} is left out for {encoder}: {unlike}."
+            else:
+                found.setdefault(name, choice)
     return tuple(found.values()), tuple(notes.values())
+
+
+def _of_embeddings_only(
+    choices: Sequence[str], more: Mapping[str, LayerCombination], encoder: str
+) -> tuple[tuple[Choice, ...], tuple[str, ...]]:
+    """The choices of an encoder without layers, a static one; what else is asked for is for the encoders beside it."""
+    found: dict[str, Choice] = {}
+    lacking: dict[str, None] = {}
+    for name in (name for wanted in choices for name in _members(wanted, 0)):
+        if name in ("embeddings", "last", "layer_0") or (name in more and _suits(more[name], 0)):
+            found.setdefault(name, _choice(name, more, 0, encoder))
+        else:
+            lacking[name] = None
+    if not found:
+        mistake = f"choices: none is for encoder {encoder!r}, which has no layers but its embeddings; add 'embeddings'."
+        raise ConfigError("the config", [mistake])
+    if {"embeddings", "last"} <= found.keys():  # the same vectors
+        del found["last"]
+        lacking["last"] = None
+    notes = (f"{encoder} has no layers but its embeddings; left out for it: {', '.join(lacking)}.",) if lacking else ()
+    return tuple(found.values()), notes
+
+
+def _suits(combination: LayerCombination, num_layers: int) -> bool:
+    try:
+        combination.needed_layers(num_layers)
+    except ValueError:
+        return False
+    return True
 
 
 def _members(name: str, num_layers: int) -> Iterator[str]:
@@ -141,6 +197,19 @@ def _lack(name: str, num_layers: int) -> str:
     if match := _LAYER.fullmatch(name):
         fewest = int(match[1])
     return f"needs {fewest} encoder layers" if num_layers < fewest else ""
+
+
+def _unlike(choice: Choice, layer_sizes: Sequence[int] | None) -> str:
+    """Why the layers of a choice cannot be put together; nothing if they can."""
+    if layer_sizes is None:
+        return ""
+    if isinstance(choice.vectors, LearnedMix):
+        return unlike_sizes(choice.layers, layer_sizes)
+    try:
+        combined_size(choice.vectors, layer_sizes)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _choice(name: str, more: Mapping[str, LayerCombination], num_layers: int, encoder: str) -> Choice:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedpipe.downstream.metrics import entities
+from embedpipe.downstream.selection import known_sizes
 from embedpipe.experiment.choices import FINE_TUNED, PAPER, READINGS
 from embedpipe.experiment.results import ChoiceInfo, RunResult, SplitInfo, Timings
 from embedpipe.experiment.run import fingerprint_of
@@ -50,11 +51,14 @@ def describe_choices(
     described = {}
     for encoder, of_encoder in choices.items():
         of_corpora = next(found for (name, _), found in stores.items() if name == encoder)
-        info = any_store(stores, encoder).views[comparison.pooling_names[0]]
-        num_rows = sum(store.matrix(comparison.pooling_names[0]).shape[0] for store in of_corpora.values())
+        view = comparison.pooling_names(encoder)[0]
+        store = any_store(stores, encoder)
+        info = store.views[view]
+        num_rows = sum(each.matrix(view).shape[0] for each in of_corpora.values())
         num_bytes = np.dtype(info.dtype).itemsize
         num_layers = len(info.layers) - 1
-        made = [_choice_info(choice, info.vector_size, num_layers, num_bytes, num_rows) for choice in of_encoder]
+        sizes = known_sizes(store.provenance) or (info.vector_size,) * (num_layers + 1)
+        made = [_choice_info(choice, sizes, num_bytes, num_rows) for choice in of_encoder]
         if comparison.fine_tune is not None:
             layers = tuple(range(num_layers + 1))
             made.append(ChoiceInfo(FINE_TUNED, FINE_TUNED, layers, None, 0, 0, 0, *PAPER[FINE_TUNED]))
@@ -106,15 +110,15 @@ def any_store(stores: Stores, encoder: str) -> Store:
     return next(iter(next(found for (name, _), found in stores.items() if name == encoder).values()))
 
 
-def _choice_info(choice: Choice, hidden_size: int, num_layers: int, num_bytes: int, num_rows: int) -> ChoiceInfo:
-    bytes_per_row = choice.num_values(hidden_size, num_layers) * num_bytes
+def _choice_info(choice: Choice, layer_sizes: Sequence[int], num_bytes: int, num_rows: int) -> ChoiceInfo:
+    bytes_per_row = choice.num_values(layer_sizes) * num_bytes
     paper_name, paper_score = PAPER.get(choice.name, (None, None))
     return ChoiceInfo(
         choice.name,
         choice.kind,
         choice.layers,
         choice.layers[0] if choice.kind == "layer" else None,
-        choice.vector_size(hidden_size, num_layers),
+        choice.vector_size(layer_sizes),
         bytes_per_row,
         bytes_per_row * num_rows,
         paper_name,

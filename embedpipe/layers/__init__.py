@@ -5,6 +5,7 @@ from embedpipe.layers.combination import LayerCombination, resolve_layer
 from embedpipe.layers.linear import Layer, Mean, Sum, WeightedSum
 from embedpipe.layers.named import DESCRIPTIONS, NAMED
 from embedpipe.layers.scalar_mix import ScalarMix
+from embedpipe.layers.sizes import combined_size, unlike_sizes
 
 __all__ = [
     "DESCRIPTIONS",
@@ -17,5 +18,7 @@ __all__ = [
     "Stack",
     "Sum",
     "WeightedSum",
+    "combined_size",
     "resolve_layer",
+    "unlike_sizes",
 ]

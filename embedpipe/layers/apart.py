@@ -42,6 +42,8 @@ class Concat:
 class Stack:
     """Several layers kept apart, so that any combination can be made of them when the store is read.
 
+    Where the layers of an encoder differ in width, the narrower ones are filled up with zeros.
+
     :param layers: Layer indices; 0 is the embedding layer, -1 the last. Left out: all, the embedding layer at index 0.
     """
 
@@ -60,4 +62,12 @@ class Stack:
     def combine(self, hidden_states: Sequence[Tensor]) -> Tensor:
         import torch
 
-        return torch.stack(list(hidden_states), dim=-2)
+        widest = max(state.shape[-1] for state in hidden_states)
+        return torch.stack([_filled_up(state, widest) for state in hidden_states], dim=-2)
+
+
+def _filled_up(state: Tensor, width: int) -> Tensor:
+    import torch
+
+    lacking = width - state.shape[-1]
+    return torch.nn.functional.pad(state, (0, lacking)) if lacking else state

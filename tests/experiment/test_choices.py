@@ -102,7 +102,7 @@ def test_a_combination_of_the_user_is_compared_as_well():
     more = {"ends": Concat((0, -1))}
     (choice,), _ = expand(["ends"], more, 4, "any")
     assert (choice.kind, choice.layers, choice.vectors) == ("combination", (0, 4), Concat((0, 4)))
-    assert choice.vector_size(8, 4) == choice.num_values(8, 4) == 16
+    assert choice.vector_size((8,) * 5) == choice.num_values((8,) * 5) == 16
 
 
 def test_a_combination_of_the_user_that_the_encoder_cannot_make_is_refused():
@@ -112,7 +112,7 @@ def test_a_combination_of_the_user_that_the_encoder_cannot_make_is_refused():
 
 def test_a_learned_mix_keeps_all_its_layers_and_gives_one_vector():
     (choice,), _ = expand(["mix_elmo"], {}, 4, "any")
-    assert (choice.vector_size(8, 4), choice.num_values(8, 4)) == (8, 40)
+    assert (choice.vector_size((8,) * 5), choice.num_values((8,) * 5)) == (8, 40)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from embedpipe.downstream.ner.held_out import hold_out
 from embedpipe.downstream.ner.trained import Trained, trained
 from embedpipe.downstream.ner.untagged import rows_of_block, rows_of_store
 from embedpipe.downstream.same_model import require_same_model
-from embedpipe.downstream.selection import Selection, select
+from embedpipe.downstream.selection import Selection, known_sizes, select
 from embedpipe.downstream.texts import to_sentences
 from embedpipe.errors import FeaturesError, ModelError
 from embedpipe.store import Store, open_store
@@ -187,7 +187,8 @@ class NerTagger:
         """
         trained, embedder = self.trained, self._embedder()
         where = "the config that the tagger was trained with"
-        selection = select(where, embedder.view_infos, trained.view, self.layers, embedder.encoder.num_layers)
+        num_layers, sizes = embedder.encoder.num_layers, embedder.layer_sizes
+        selection = select(where, embedder.view_infos, trained.view, self.layers, num_layers, sizes)
         views = {selection.view: embedder.views[selection.view]}
         small = replace(embedder, views=views, block_bytes=min(_BLOCK_BYTES, embedder.block_bytes))
         for block in small.embed(sentences):
@@ -218,7 +219,7 @@ class NerTagger:
 
     def _select(self, store: Store, view: str | None) -> Selection:
         num_layers = store.provenance.get("encoder", {}).get("num_layers")
-        return select(str(store.path), store.views, view, self.layers, num_layers)
+        return select(str(store.path), store.views, view, self.layers, num_layers, known_sizes(store.provenance))
 
     def _select_same_kind(self, store: Store, view: str, kind: Any) -> Selection:
         selection = self._select(store, view)
