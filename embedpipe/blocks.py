@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from embedpipe.dataflow import Block, Sentence, SentenceFlag, ViewInfo, Windowed
 
 if TYPE_CHECKING:
     from embedpipe.dataflow import FloatArray
+
+Item = TypeVar("Item")
 
 _MOST_SENTENCES = 65_536
 """Where vectors are few and small, the sentences themselves are what fills the memory."""
@@ -48,18 +50,19 @@ def size_in_bytes(infos: Mapping[str, ViewInfo]) -> Callable[[WindowedSentence],
     return size
 
 
-def cut(
-    sentences: Iterable[WindowedSentence], size: Callable[[WindowedSentence], int], max_bytes: int
-) -> Iterator[list[WindowedSentence]]:
-    """Cut a stream into blocks of at most ``max_bytes``, by a rule that depends on nothing but the sentences of the block."""
-    block: list[WindowedSentence] = []
+def cut(items: Iterable[Item], size: Callable[[Item], int], max_bytes: int) -> Iterator[list[Item]]:
+    """Cut a stream into blocks of at most ``max_bytes``, by a rule that depends on nothing but the sentences of the block.
+
+    :param items: Sentences, or what else a block is made of.
+    """
+    block: list[Item] = []
     room = max_bytes
-    for sentence in sentences:
-        needed = size(sentence)
+    for item in items:
+        needed = size(item)
         if block and (needed > room or len(block) == _MOST_SENTENCES):
             yield block
             block, room = [], max_bytes
-        block.append(sentence)
+        block.append(item)
         room -= needed
     if block:
         yield block

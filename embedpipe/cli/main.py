@@ -14,6 +14,7 @@ import click
 from embedpipe import __version__
 from embedpipe.cli.compare import compare_command
 from embedpipe.cli.components import components_command
+from embedpipe.cli.export import export_command
 from embedpipe.cli.extract import extract_command
 from embedpipe.cli.info import info_command
 from embedpipe.cli.plan import plan_command
@@ -33,6 +34,7 @@ commands.add_command(plan_command)
 commands.add_command(extract_command)
 commands.add_command(info_command)
 commands.add_command(verify_command)
+commands.add_command(export_command)
 commands.add_command(compare_command)
 commands.add_command(train_command)
 commands.add_command(predict_command)

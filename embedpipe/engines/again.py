@@ -25,9 +25,14 @@ _STEP = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 _STEPS_OF_AN_ENCODER = 8
 
 
-def choose(store: Store, number: int, seed: int) -> frozenset[int]:
-    """Choose sentences from equal parts of the store; those that have no vectors are left out."""
+def choose(store: Store, number: int, seed: int, *, in_order: bool = False) -> frozenset[int]:
+    """Choose sentences from equal parts of the store; those that have no vectors are left out.
+
+    :param in_order: Choose the first ones, as the encoder carries a state from them to those behind.
+    """
     chooser, size = random.Random(seed), len(store)
+    if in_order:
+        return frozenset(range(min(number, size)))
     number = min(number, size)
     bounds = [size * part // max(1, number) for part in range(number + 1)]
     chosen = [chooser.randrange(start, stop) for start, stop in itertools.pairwise(bounds)]

@@ -16,6 +16,7 @@ from embedpipe.engines.difference import difference, first_difference
 from embedpipe.engines.identity import Identity
 from embedpipe.errors import ConfigError, StoreError
 from embedpipe.extraction import Progress
+from embedpipe.in_order import batch_sentences
 from embedpipe.store import open_store
 from embedpipe.store.finding import Fault, Finding, FindingList, FoundIn
 
@@ -71,7 +72,8 @@ def compare(
             yield from _compare_identity(store, config)
             embedder = _load(config)
             place = FoundIn(str(path), _HINT, lambda number: store.ids[number] if number < len(store) else None)
-            corpus = _CorpusBesideStore(store, embedder, config, comparison, choose(store, sample, seed), on_progress)
+            chosen = choose(store, sample, seed, in_order=batch_sentences(embedder.encoder) is not None)
+            corpus = _CorpusBesideStore(store, embedder, config, comparison, chosen, on_progress)
             yield from listed.words(place, corpus.faults())
             again = embed_again(store, embedder, corpus.kept, comparison.differences)
             yield from listed.words(place, again)

@@ -1,5 +1,6 @@
 """The store: vectors in HDF5, aligned to words, with text, ids, labels and provenance. FORMAT.md describes it."""
 
+from embedpipe.store.export import EXPORT_FORMATS, export_store
 from embedpipe.store.finding import Finding
 from embedpipe.store.intact import check_intact
 from embedpipe.store.manifest import ShardRecord
@@ -13,6 +14,7 @@ from embedpipe.store.verify import verify
 from embedpipe.store.writer import StoreWriter
 
 __all__ = [
+    "EXPORT_FORMATS",
     "EarlierRun",
     "Finding",
     "ShardRecord",
@@ -23,6 +25,7 @@ __all__ = [
     "StoredSentence",
     "ViewMatrix",
     "check_intact",
+    "export_store",
     "open_store",
     "verify",
 ]
