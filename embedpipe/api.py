@@ -73,6 +73,7 @@ def compare(
     overrides: str | Mapping[str, Any] | None = None,
     ext_vars: Mapping[str, str] | None = None,
     include_packages: Sequence[str] = (),
+    workers: int = 1,
     on_step: Callable[[str, int, int, str], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Results:
@@ -83,13 +84,20 @@ def compare(
 
     :param config: Of a comparison: see ``embedpipe components comparison``.
     :param output: A folder, for ``results.json``, ``results.csv``, ``timings.json`` and ``report.html``.
+    :param workers: How many models are trained at once. More than one train in processes of their own, each with its share of
+        the cores and with memory for its own vectors; a script then calls this under ``if __name__ == "__main__":``. With
+        another number of threads, sums are rounded otherwise: where ``OMP_NUM_THREADS`` is set, each process has so many, and
+        the results are the same, byte for byte, whatever the number of workers.
     :param on_step: Called between steps with stage, steps done, steps in all, and what is on.
     :param on_progress: Called after every batch of an extraction.
     :returns: What ``results.json`` holds.
     :raises ConfigError: If the config is wrong, or an encoder has not the layers of a choice.
     :raises FeaturesError: If the data has not what the task needs.
-    :raises EmbedpipeError: As :func:`extract` does.
+    :raises EmbedpipeError: As :func:`extract` does, and if a worker was killed; what the others have finished is kept.
+    :raises ValueError: If there is to be no worker.
     """
+    if workers < 1:
+        raise ValueError(f"workers: got {workers}; at least one must train")
     from embedpipe.engines.comparison import run_comparison
     from embedpipe.experiment.comparison import Comparison
     from embedpipe.experiment.results_file import read_timings
@@ -97,7 +105,7 @@ def compare(
 
     folder = Path(output)
     loaded = load_config_of(Comparison, config, overrides=overrides, ext_vars=ext_vars, include_packages=include_packages)
-    results = run_comparison(loaded, folder, on_step=on_step, on_progress=on_progress)
+    results = run_comparison(loaded, folder, on_step=on_step, on_progress=on_progress, num_workers=workers)
     write_report(results, read_timings(folder / "timings.json"), folder / "report.html")
     return results
 

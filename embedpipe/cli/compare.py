@@ -16,6 +16,14 @@ from embedpipe.cli.options import ext_var_option, include_package_option, overri
 @overrides_option
 @ext_var_option
 @include_package_option
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Train so many models at once, each in a process with its share of the cores, or OMP_NUM_THREADS threads.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")
 def compare_command(
     config: Path,
@@ -23,6 +31,7 @@ def compare_command(
     overrides: str | None,
     ext_vars: dict[str, str],
     include_packages: tuple[str, ...],
+    workers: int,
     quiet: bool,
 ) -> None:
     """Find out which vectors are best for a task: extract once, train on every choice, test, report."""
@@ -37,6 +46,7 @@ def compare_command(
             overrides=overrides,
             ext_vars=ext_vars,
             include_packages=include_packages,
+            workers=workers,
             on_step=line.step,
             on_progress=line.within,
         )

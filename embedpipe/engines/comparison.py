@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedpipe import __version__
 from embedpipe.config import Loaded, resolved
+from embedpipe.config.load import GIVEN_AS_DICT
 from embedpipe.engines.local import LocalEngine
 from embedpipe.engines.static_vectors import StaticVectors
 from embedpipe.experiment.compare import compare
@@ -28,10 +29,12 @@ def run_comparison(
     *,
     on_step: OnProgress | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    num_workers: int = 1,
 ) -> Results:
     """Extract, train and test; see :func:`embedpipe.experiment.compare.compare`.
 
     :param on_step: Called between steps; ``on_progress`` after each batch of an extraction.
+    :param num_workers: How many runs are trained at once; no part of the config, and of no effect on the results.
     """
 
     def extract(request: ExtractionRequest) -> Store:
@@ -52,9 +55,15 @@ def run_comparison(
         folder,
         extract=extract,
         on_progress=on_step,
-        provenance={"config": config.resolved, "versions": _versions()},
+        provenance={"command": _command(config.source), "config": config.resolved, "versions": _versions()},
         static_vectors=StaticVectors(config.job.encoders),
+        num_workers=num_workers,
     )
+
+
+def _command(source: str) -> str:
+    """What was called, without the folders of this machine; the whole config is in the provenance, too."""
+    return "embedpipe.compare({...})" if source == GIVEN_AS_DICT else f"embedpipe compare {Path(source).name}"
 
 
 def _versions() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from embedpipe.downstream.selection import known_sizes
 from embedpipe.errors import ConfigError, StoreError
 from embedpipe.experiment import summary
 from embedpipe.experiment.baselines import baselines
@@ -44,6 +45,7 @@ def compare(
     on_progress: OnProgress | None = None,
     provenance: Mapping[str, Any] | None = None,
     static_vectors: StaticVectors | None = None,
+    num_workers: int = 1,
 ) -> Results:
     """Extract once, train and test every choice, and say which is best.
 
@@ -55,9 +57,13 @@ def compare(
     :param on_progress: Called with stage, steps done, steps in all and what is on.
     :param provenance: Plain JSON that goes into the results; nothing that changes from run to run.
     :param static_vectors: Gives the vectors of words before any context, for the maps.
+    :param num_workers: How many runs are trained at once, each in a process of its own if more than one. That changes no byte
+        of the results as long as each has the same number of threads: see
+        :func:`~embedpipe.experiment.workers.train_at_once`.
     :raises ConfigError: If an encoder has too few layers for a choice.
     :raises FeaturesError: If the data has not what the task needs.
     :raises StoreError: If the folder cannot be written, or another comparison is at work there.
+    :raises EmbedpipeError: If a process that trained was killed; the other runs are kept.
     """
     report = on_progress or _silent
     with ExitStack() as stack:
@@ -71,7 +77,7 @@ def compare(
         choices, notes = _expand(comparison, stores)
         maps, map_notes = word_maps(comparison, labelled, stores, static_vectors)
         runs = all_runs(comparison, labelled, stores, choices)
-        records = train_all(runs, labelled, RunFolder(folder / "runs"), report)
+        records = train_all(runs, labelled, RunFolder(folder / "runs"), report, num_workers=num_workers)
         entries = evaluate(runs, records, labelled, report)
         results = Results(
             title=comparison.title,
@@ -123,8 +129,9 @@ def _expand(comparison: Comparison, stores: Stores) -> tuple[dict[str, tuple[Cho
     choices: dict[str, tuple[Choice, ...]] = {}
     notes: list[str] = []
     for encoder in comparison.encoders:
-        num_layers = len(next(iter(summary.any_store(stores, encoder).views.values())).layers) - 1
-        choices[encoder], lacking = expand(comparison.choices, comparison.more_choices, num_layers, encoder)
+        store = summary.any_store(stores, encoder)
+        num_layers, sizes = len(next(iter(store.views.values())).layers) - 1, known_sizes(store.provenance)
+        choices[encoder], lacking = expand(comparison.choices, comparison.more_choices, num_layers, encoder, sizes)
         notes += lacking
     mixed = {choice.name: None for found in choices.values() for choice in found if choice.kind == "learned_mix"}
     for name, head in comparison.heads.items():

@@ -12,10 +12,12 @@ import numpy as np
 from embedpipe.dataflow import Sentence
 from embedpipe.downstream.examples import NO_CODE
 from embedpipe.downstream.heads.head import settings_of
-from embedpipe.downstream.selection import select
+from embedpipe.downstream.selection import known_sizes, select
 from embedpipe.experiment.choices import FINE_TUNED
 from embedpipe.experiment.labelled import read_part
 from embedpipe.experiment.run import Outcome, Run, identity_of_data
+from embedpipe.job import knows_the_past_only
+from embedpipe.views import default_word_pooling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +101,7 @@ def all_runs(
     runs: list[Run] = []
     for (encoder, context), of_corpora in stores.items():
         data = identity_of_data(labelled, of_corpora)
-        for pooling in comparison.pooling_names:
+        for pooling in comparison.pooling_names(encoder):
             examples = labelled.examples(of_corpora, pooling)
             for choice in choices[encoder]:
                 selected = _selected(examples, choice)
@@ -129,8 +131,8 @@ def _selected(examples: Mapping[str, Examples], choice: Choice) -> dict[str, Exa
     made = {}
     for name, part in examples.items():
         view, views = part.selection.view, part.store.views
-        num_layers = len(views[view].layers) - 1
-        made[name] = replace(part, selection=select(str(part.store.path), views, view, choice.vectors, num_layers))
+        num_layers, sizes = len(views[view].layers) - 1, known_sizes(part.store.provenance)
+        made[name] = replace(part, selection=select(str(part.store.path), views, view, choice.vectors, num_layers, sizes))
     return made
 
 
@@ -142,10 +144,14 @@ def _fine_tuned_runs(
     context: str,
     data: Mapping[str, Any],
 ) -> Iterator[Run]:
-    """Fine-tune with every seed; the paper puts its layer over the first subword of a word, and over [CLS]."""
+    """Fine-tune with every seed; the paper puts its layer over the first subword of a word, and over [CLS].
+
+    Of a decoder, it is put over the last subword of a word, and over the mean of a sentence.
+    """
     if (settings := comparison.fine_tune) is None:
         return
-    pooling = "first" if labelled.task.unit == "word" else "cls"
+    is_causal = knows_the_past_only(comparison.encoders[encoder])
+    pooling = default_word_pooling(is_causal=is_causal) if labelled.task.unit == "word" else "mean" if is_causal else "cls"
     for seed in comparison.seeds:
         identity = {**data, "kind": FINE_TUNED, "settings": dataclasses.asdict(settings), "seed": seed}
         train = FineTuning(settings, comparison.encoders[encoder], comparison.contexts[context], seed, labelled, stores)
@@ -163,4 +169,5 @@ def _as_read(sentence: StoredSentence) -> Sentence:
         labels,  # type: ignore[arg-type]  # a word without one has None
         sentence.space_after,
         sentence.flags,
+        sentence.second_start,
     )

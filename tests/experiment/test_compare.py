@@ -377,5 +377,5 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_read(changes, me
 
 def test_a_comparison_asks_for_little():
     asked = Comparison(task=Ner(), splits=RandomSplits(Given(())), encoders={"one": MadeUp()})
-    assert (asked.pooling_names, asked.sense_label, list(asked.heads)) == (("first",), "ner", ["linear"])
-    assert replace(asked, task=SentenceLabels("topic")).pooling_names == ("mean",)
+    assert (asked.pooling_names("one"), asked.sense_label, list(asked.heads)) == (("first",), "ner", ["linear"])
+    assert replace(asked, task=SentenceLabels("topic")).pooling_names("any") == ("mean",)

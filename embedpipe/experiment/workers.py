@@ -1,0 +1,205 @@
+"""Trainings in several processes at once. Which process does which, and in which order, changes nothing in the results."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import connection, resource_tracker
+from typing import TYPE_CHECKING
+
+from embedpipe.errors import EmbedpipeError
+from embedpipe.experiment.worker import Work, put_together, work
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+    from typing import Any
+
+    from embedpipe.experiment.worker import Message
+
+_THREADS = "OMP_NUM_THREADS"
+_SECONDS_TO_END = 5
+_ADVICE = '; a script that compares does so under `if __name__ == "__main__":`'
+
+OnNews = Callable[[str, int, str], None]
+"""Called with the key of a run, how many have been done, and what is new of it."""
+
+
+def train_at_once(given: Work, num_workers: int, on_news: OnNews) -> None:
+    """Train in several processes; each keeps a run when it has finished it.
+
+    Each trains with an equal share of the processor's cores, or as many threads as ``OMP_NUM_THREADS`` says. That number may
+    change the last digits of what is learned, which the number of processes does not.
+
+    A process that is killed loses the run that it was at, down to its last epoch; the others finish what there is to do. It is
+    not replaced: mostly, memory did not suffice for so many.
+
+    :raises EmbedpipeError: What was raised in a process, as soon as it was; or, at the end, if a process was killed.
+    """
+    crew = _Crew(given, on_news)
+    with share_of_cores(num_workers), crew:
+        for _ in range(min(num_workers, len(given.runs))):
+            crew.start_one()
+        crew.finish()
+
+
+@dataclass
+class _Worker:
+    """A process, and the key of the run that it is at."""
+
+    process: SpawnProcess
+    channel: Connection
+    at: str | None = None
+
+    def receive(self) -> Message | None:
+        """What it has to say; ``None`` if it has ended."""
+        try:
+            message: Message = self.channel.recv()
+        except (EOFError, OSError):  # it ended between two messages, or within one
+            return None
+        return message
+
+    def send(self, pickled: bytes) -> None:
+        """Tell it something; if it has ended, that is heard next."""
+        with contextlib.suppress(OSError):
+            self.channel.send_bytes(pickled)
+
+
+class _Crew:
+    """The processes, what is left to do for them, and who was lost. At the end of the block, all have ended."""
+
+    def __init__(self, given: Work, on_news: OnNews) -> None:
+        self.runs = given.runs
+        self.left = list(given.runs)[::-1]
+        self.num_done = 0
+        self.workers: dict[Connection, _Worker] = {}
+        self.lost: list[str] = []
+        self._on_news = on_news
+        self._given = _pickled(given)
+
+    def start_one(self) -> None:
+        """Start a process."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(theirs,), name="embedpipe worker", daemon=True)
+        try:
+            with _uninterrupted():
+                process.start()
+                self.workers[ours] = _Worker(process, ours)
+        except OSError as error:
+            raise EmbedpipeError(f"cannot start another process to train in: {error.strerror}. Take fewer workers.") from error
+        theirs.close()  # so that the end of the process is the end of the channel
+
+    def finish(self) -> None:
+        """Listen to the processes until all is done, or there is nobody to do it.
+
+        :raises EmbedpipeError: As :func:`train_at_once`.
+        """
+        while self.workers and self.num_done < len(self.runs):
+            for channel in connection.wait(list(self.workers)):
+                worker = self.workers[channel]  # type: ignore[index]
+                if message := worker.receive():
+                    self._hear(worker, *message)
+                else:
+                    self._part_with(worker)
+        if self.num_done < len(self.runs):
+            raise EmbedpipeError(self._what_was_lost())
+
+    def _hear(self, worker: _Worker, kind: str, content: Any) -> None:
+        if kind == "failed":
+            raise put_together(content)
+        if kind == "epoch" and worker.at is not None:
+            self._on_news(worker.at, self.num_done, f", epoch {content}")
+            return
+        if kind == "ready":
+            worker.send(self._given)
+        if kind == "done" and worker.at is not None:
+            self.num_done += 1
+            self._on_news(worker.at, self.num_done, "")
+        worker.at = self.left.pop() if self.left else None
+        worker.send(pickle.dumps(worker.at))
+
+    def _part_with(self, worker: _Worker) -> None:
+        """A process has ended."""
+        del self.workers[worker.channel]
+        worker.channel.close()
+        worker.process.join()
+        code = worker.process.exitcode or 0
+        if worker.at is not None:
+            self.lost.append(f"{self.runs[worker.at].name}: its process {_how(code)}")
+            self._on_news(worker.at, self.num_done, f": its process {_how(code)}")
+        elif code:
+            self.lost.append(f"a process {_how(code)} before it trained anything{_ADVICE if code > 0 else ''}")
+
+    def _what_was_lost(self) -> str:
+        lines = "\n".join(f"  {line}" for line in self.lost)
+        return (
+            f"{len(self.runs) - self.num_done} of {len(self.runs)} trainings could not be finished:\n{lines}\n"
+            "The system kills processes (SIGKILL) when memory runs out; then take fewer workers. What is finished is kept, and "
+            "of the others each epoch that is; run the same command again to go on."
+        )
+
+    def __enter__(self) -> _Crew:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End them: they have nothing to do, or are not to go on; what they write is whole at every moment."""
+        for worker in self.workers.values():
+            worker.process.terminate()
+        for worker in self.workers.values():
+            worker.process.join(_SECONDS_TO_END)
+            worker.process.kill()
+            worker.process.join()
+            worker.channel.close()
+
+
+def _pickled(given: Work) -> bytes:
+    try:
+        return pickle.dumps(given)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise EmbedpipeError(
+            f"the trainings cannot be handed to other processes ({error}): a component of the config is of a class that only "
+            "this process has. Put the class into a module, or compare with one worker."
+        ) from error
+
+
+@contextlib.contextmanager
+def share_of_cores(num_workers: int) -> Iterator[None]:
+    """Within the block, processes start with as many threads as there are cores for each; what is set already stays."""
+    if _THREADS in os.environ:
+        yield
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ[_THREADS] = str(max(1, cores // num_workers))
+    try:
+        yield
+    finally:
+        del os.environ[_THREADS]
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A process that starts within the block never gets Ctrl-C, not even while it starts; here, it comes after the block."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _how(exit_code: int) -> str:
+    """How a process has ended."""
+    if exit_code >= 0:
+        return f"ended with exit status {exit_code}"
+    with contextlib.suppress(ValueError):
+        return f"was killed ({signal.Signals(-exit_code).name})"
+    return f"was killed (signal {-exit_code})"
