@@ -9,16 +9,19 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from embedpipe.batching import Batching, collate, plan_batches
 from embedpipe.blocks import cut, size_in_bytes, skip_to, to_block
 from embedpipe.dataflow import Block, Encoder, ReadLog, Sentence, ViewInfo, WindowedSentence
 from embedpipe.errors import ConfigError, EncoderError
+from embedpipe.in_order import batch_sentences, embed_in_order, mistakes_in_order
+from embedpipe.layers import combined_size
 from embedpipe.reduction import BlockReduction
 from embedpipe.subwords import SentenceContext, WindowSize, choose_window_size
 
 if TYPE_CHECKING:
+    from embedpipe.in_order import StatefulEncoder
     from embedpipe.store import StoreWriter
     from embedpipe.subwords import Context, Tokenizer
     from embedpipe.views import View
@@ -77,32 +80,56 @@ class Embedder:
 
     def __post_init__(self) -> None:
         """Find out before the first sentence whether the encoder has what the views ask for."""
+        settled = {name: view.settled(is_causal=self.is_causal) for name, view in self.views.items()}
+        object.__setattr__(self, "views", settled)
         mistakes = [mistake for name, view in self.views.items() if (mistake := self._mistake(name, view))]
+        if batch_sentences(self.encoder) is not None:
+            mistakes += mistakes_in_order(self.context, self.on_error)
         if mistakes:
             raise ConfigError("the config", mistakes)
         _ = self.window_size
 
     def _mistake(self, name: str, view: View) -> str | None:
         try:
-            view.layers.needed_layers(self.encoder.num_layers)
+            combined_size(view.layers, self.layer_sizes)
         except ValueError as error:
             return f"views.{name}.layers: {error}"
-        if view.pooling == "cls" and self.tokenizer.special.cls_index is None:
-            return f"views.{name}.pooling: 'cls', but this encoder has no classification subword; take mean or max"
+        if view.pooling == "cls":
+            special = self.tokenizer.special
+            if special.cls_index is None:
+                return f"views.{name}.pooling: 'cls', but this encoder has no classification subword; take mean, max or last"
+            if self.is_causal and special.cls_index < len(special.prefix):
+                return f"views.{name}.pooling: 'cls', but what this encoder has in front sees nothing of the text; take last"
         return None
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether the encoder, by its attribute of this name, computes a subword from those before it only."""
+        return getattr(self.encoder, "is_causal", False)
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Width of each layer, 0 being the embedding layer; where they differ, the encoder has an attribute of this name."""
+        return getattr(self.encoder, "layer_sizes", (self.encoder.hidden_size,) * (self.encoder.num_layers + 1))
 
     @property
     def window_size(self) -> WindowSize:
         """How much of a text the encoder sees at once."""
         limits = (self.encoder.max_window, self.tokenizer.max_window)
-        return choose_window_size(self.context.window, self.context.overlap, limits=limits, special=self.tokenizer.special)
+        return choose_window_size(
+            self.context.window,
+            self.context.overlap,
+            limits=limits,
+            special=self.tokenizer.special,
+            is_causal=self.is_causal,
+        )
 
     @property
     def view_infos(self) -> dict[str, ViewInfo]:
         """What the store says of each view."""
         num_layers, hidden_size = self.encoder.num_layers, self.encoder.hidden_size
         return {
-            name: view.info(num_layers=num_layers, hidden_size=hidden_size, dtype=self.dtype)
+            name: view.info(num_layers=num_layers, hidden_size=hidden_size, dtype=self.dtype, layer_sizes=self.layer_sizes)
             for name, view in self.views.items()
         }
 
@@ -119,12 +146,16 @@ class Embedder:
         :raises EncoderError: If the encoder cannot take a sentence, unless ``on_error`` is ``"record"``.
         :raises NonFiniteError: If a vector is not finite in ``dtype``, likewise; names view, layer and sentence.
         """
+        on_batch = on_batch or (lambda part, whole: None)
+        if batch_sentences(self.encoder) is not None:
+            yield from embed_in_order(self, cast("StatefulEncoder", self.encoder), sentences, on_batch, start, stop)
+            return
         skipped, rest = skip_to(sentences, start, joined=self.context.joined)
         subwords = self.tokenizer.tokenize(rest, joined=self.context.joined)
         windowed = self.context.windows(subwords, self.window_size, self.tokenizer.special)
         wanted = itertools.islice(windowed, start - skipped, None if stop is None else stop - skipped)
         for block in cut(wanted, size_in_bytes(self.view_infos), self.block_bytes):
-            yield self._embed_block(block, on_batch or (lambda part, whole: None))
+            yield self._embed_block(block, on_batch)
 
     def _embed_block(self, block: Sequence[WindowedSentence], on_batch: OnBatch) -> Block:
         reduction = BlockReduction(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from annotated_types import MinLen
@@ -36,6 +36,17 @@ class EncoderSettings(Protocol):
         """
 
 
+def knows_the_past_only(encoder: EncoderSettings) -> bool:
+    """Whether an encoder is causal: computes a subword from those before it only, as a decoder does.
+
+    A type that has no method ``is_causal`` is not.
+
+    :raises EncoderError: If the model is not there, or its config is not one of transformers.
+    """
+    asked = getattr(encoder, "is_causal", None)
+    return False if asked is None else bool(asked(encoder.find()))
+
+
 @dataclass(frozen=True)
 class Job:
     """What to embed, with what, into which views, and where to.
@@ -57,6 +68,16 @@ class Job:
     batching: Batching = field(default_factory=Batching)
     store: StoreSettings = field(default_factory=StoreSettings)
     on_error: Literal["stop", "record"] = "stop"
+
+    def settled(self) -> Job:
+        """The same job with what depends on the encoder written out: the pooling of words, where it is left out.
+
+        :raises EncoderError: If the model is not there, or its config is not one of transformers.
+        """
+        if all(view.is_settled for view in self.views.values()):
+            return self
+        is_causal = knows_the_past_only(self.encoder)
+        return replace(self, views={name: view.settled(is_causal=is_causal) for name, view in self.views.items()})
 
     def load(self) -> Embedder:
         """Load tokenizer and encoder.

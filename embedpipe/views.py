@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from embedpipe.dataflow import ViewInfo
-from embedpipe.layers import NAMED, LayerCombination
+from embedpipe.layers import NAMED, LayerCombination, combined_size
 from embedpipe.pooling import pool_sentences, pool_words
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_POOLING_OF_UNIT = {"word": ("first", "last", "mean", "max"), "sentence": ("mean", "max", "cls"), "subword": ()}
-"""The first one of each unit is its default."""
+_POOLING_OF_UNIT = {"word": ("first", "last", "mean", "max"), "sentence": ("mean", "max", "cls", "last"), "subword": ()}
+"""The first one of sentences is their default; that of words depends on the encoder."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,17 @@ class View:
 
     :param layers: The layer combination: a name such as "sum_last_four", or a type with its fields.
     :param unit: What one row stands for: word, subword or sentence.
-    :param pooling: How a word's subwords become one vector: first (the default, as in Devlin et al. 2019, section 5.3), last,
-        mean or max; a sentence's: mean (the default; special subwords left out), max or cls. Subwords are not pooled.
+    :param pooling: How a word's subwords become one vector: first, last, mean or max. Left out: first, as in Devlin et al.
+        2019, section 5.3; but last for a decoder, where a subword is computed from those before it, so that only the last one
+        knows the whole word. A sentence's: mean (the default; special subwords left out), max, cls or last (its last subword,
+        which in a decoder knows the whole sentence). Subwords are not pooled.
+    :param of: For sentences that are pairs of texts, which of them mean, max and last are of: both, first or second.
     """
 
     layers: LayerCombination
     unit: Literal["word", "subword", "sentence"] = "word"
     pooling: Literal["first", "last", "mean", "max", "cls"] | None = None
+    of: Literal["both", "first", "second"] = "both"
 
     def __post_init__(self) -> None:
         choices = _POOLING_OF_UNIT[self.unit]
@@ -37,21 +41,36 @@ class View:
             if not choices:
                 raise ValueError(f"pooling: {self.pooling!r}, but a view of subwords is not pooled; leave it out")
             raise ValueError(f"pooling: {self.pooling!r} is not for a view of {self.unit}s; choose one of {', '.join(choices)}")
-        if self.pooling is None and choices:
+        if self.pooling is None and self.unit == "sentence":
             object.__setattr__(self, "pooling", choices[0])
+        if self.of != "both" and (self.unit != "sentence" or self.pooling == "cls"):
+            raise ValueError(f"of: {self.of!r} is for a view of sentences whose pooling is mean, max or last; leave it out")
 
-    def info(self, *, num_layers: int, hidden_size: int, dtype: str) -> ViewInfo:
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of it depends on the encoder."""
+        return self.pooling is not None or self.unit != "word"
+
+    def settled(self, *, is_causal: bool) -> View:
+        """The view with its pooling written out.
+
+        :param is_causal: Whether the encoder computes a subword from those before it only.
+        """
+        return self if self.is_settled else replace(self, pooling=default_word_pooling(is_causal=is_causal))
+
+    def info(self, *, num_layers: int, hidden_size: int, dtype: str, layer_sizes: Sequence[int] | None = None) -> ViewInfo:
         """What the store says of this view of a given encoder.
 
-        :raises ValueError: If the encoder does not have one of the layers.
+        :param layer_sizes: Width of each layer, where they differ.
+        :raises ValueError: If the encoder does not have one of the layers, or they differ in width and would be added.
         """
         return ViewInfo(
             unit=self.unit,
-            vector_size=self.layers.vector_size(hidden_size, num_layers),
+            vector_size=combined_size(self.layers, layer_sizes or (hidden_size,) * (num_layers + 1)),
             layers=self.layers.needed_layers(num_layers),
             dtype=dtype,
             combination=combination_name(self.layers),
-            pooling=self.pooling,
+            pooling=self.pooling if self.of == "both" else f"{self.pooling} of {self.of}",
             stacked=self.layers.stacked,
         )
 
@@ -68,7 +87,7 @@ class View:
             return vectors
         if self.unit == "word":
             return pool_words(vectors, states.word_offsets, mode=self.pooling)  # type: ignore[arg-type]
-        return pool_sentences(vectors, states.sentence_offsets, None, mode=self.pooling)  # type: ignore[arg-type]
+        return pool_sentences(vectors, states.text_offsets(self.of), None, mode=self.pooling)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +99,29 @@ class SentenceStates:
         hidden_size)``.
     :param word_offsets: Subwords of each word. *Shape:* ``(num_words, 2)``.
     :param sentence_offsets: Subwords of each sentence. *Shape:* ``(num_sentences, 2)``.
+    :param second_starts: Where the subwords of a pair's second text start; their end for what is no pair. *Shape:*
+        ``(num_sentences,)``.
     """
 
     subwords: Mapping[int, Tensor]
     cls: Mapping[int, Tensor]
     word_offsets: Tensor
     sentence_offsets: Tensor
+    second_starts: Tensor
+
+    def text_offsets(self, of: Literal["both", "first", "second"]) -> Tensor:
+        """Subwords of each sentence, or of one text of each pair. *Shape:* ``(num_sentences, 2)``."""
+        if of == "both":
+            return self.sentence_offsets
+        import torch
+
+        starts, ends = self.sentence_offsets.unbind(dim=1)
+        return torch.stack([starts, self.second_starts] if of == "first" else [self.second_starts, ends], dim=1)
+
+
+def default_word_pooling(*, is_causal: bool) -> Literal["first", "last"]:
+    """Which of a word's subwords stands for it where nothing is said: one that has seen all of the word."""
+    return "last" if is_causal else "first"
 
 
 def combination_name(layers: LayerCombination) -> str:

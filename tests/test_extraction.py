@@ -207,7 +207,7 @@ def test_the_store_is_told_what_each_view_holds(make_embedder):
     ("unit", "pooling", "message"),
     [
         ("word", "cls", "pooling: 'cls' is not for a view of words; choose one of first, last, mean, max"),
-        ("sentence", "first", "pooling: 'first' is not for a view of sentences; choose one of mean, max, cls"),
+        ("sentence", "first", "pooling: 'first' is not for a view of sentences; choose one of mean, max, cls, last"),
         ("subword", "mean", "pooling: 'mean', but a view of subwords is not pooled; leave it out"),
     ],
 )

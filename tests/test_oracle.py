@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import ARCHITECTURES, NUM_LAYERS
+from tiny_models import ARCHITECTURES, NUM_LAYERS, WITH_CLS
 from transformers import AutoModel, AutoTokenizer
 
 from embedpipe.batching import Batching
@@ -87,13 +87,15 @@ def oracle(folder: Path, text: str) -> tuple[list[np.ndarray], np.ndarray, list[
     with torch.no_grad():
         states = model(**inputs, output_hidden_states=True).hidden_states
     own = encoded["special_tokens_mask"][0].numpy() == 0
-    cls = [] if own[0] else [state[0, 0].numpy() for state in states]
+    has_cls = tokenizer.cls_token_id is not None and encoded["input_ids"][0, 0] == tokenizer.cls_token_id
+    cls = [state[0, 0].numpy() for state in states] if has_cls else []
     return [state[0].numpy()[own] for state in states], encoded["offset_mapping"][0].numpy()[own], cls
 
 
 @cache
 def _loaded(folder: Path) -> tuple:
-    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
+    model = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
+    return AutoTokenizer.from_pretrained(folder), model.get_encoder() if model.config.is_encoder_decoder else model
 
 
 def embed(folder: Path, views: Mapping[str, View], sentences: list[Sentence], budget: int = 4096) -> list[Block]:
@@ -115,12 +117,12 @@ def test_every_combination_and_pooling_equals_transformers_own_hidden_states(nam
     else:
         folder, combinations = tiny_model(name), COMBINATIONS
     num_layers = 6 if name == "minilm" else NUM_LAYERS
-    has_cls = name != "gpt2"
+    has_cls = name in WITH_CLS
     views = {}
     for combination, layers in combinations.items():
         for pooling in ("first", "last", "mean", "max"):
             views[f"{combination}/word/{pooling}"] = View(layers, "word", pooling)
-        for pooling in ("mean", "max", "cls") if has_cls else ("mean", "max"):
+        for pooling in ("mean", "max", "last", "cls") if has_cls else ("mean", "max", "last"):
             views[f"{combination}/sentence/{pooling}"] = View(layers, "sentence", pooling)
         views[f"{combination}/subword/"] = View(layers, "subword")
     texts = SENTENCES * 2
@@ -148,7 +150,9 @@ def test_every_combination_and_pooling_equals_transformers_own_hidden_states(nam
         np.testing.assert_allclose(block.views[view], np.stack(rows), atol=TOLERANCE, rtol=TOLERANCE, err_msg=view)
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "deberta-v2", "modernbert", "gpt2", "minilm"])
+@pytest.mark.parametrize(
+    "name", ["bert", "roberta", "deberta-v2", "modernbert", "gpt2", "llama", "bloom", "t5", "bart", "minilm"]
+)
 @pytest.mark.parametrize("budget", [1, 17, 100_000])
 def test_a_sentence_has_the_same_vectors_whatever_shares_its_batch(name, budget, tiny_model):
     folder = Transformer().find().folder if name == "minilm" else tiny_model(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
+from transformers.models.mbart.tokenization_mbart import FAIRSEQ_LANGUAGE_CODES
 
 TEXT = [
     "The quick brown fox jumps over the lazy dog near the river bank .",
@@ -30,6 +32,7 @@ _SIZES: dict[str, Any] = {
     "intermediate_size": 64,
     "initializer_range": 0.2,
 }
+_SIZES_OF_BART = {"layers": NUM_LAYERS, "attention_heads": 4, "ffn_dim": 64}
 _DEBERTA = {
     "relative_attention": True,
     "position_buckets": 16,
@@ -100,6 +103,59 @@ def _unigram() -> PreTrainedTokenizerFast:
     )
 
 
+def _trained_bpe(
+    names: list[str], pre_tokenizer: Any, *, normalizer: Any = None, **options: Any
+) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Vocabulary and merges, of which transformers' own classes of tokenizers are made."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizer
+    size = 140 + len(names) + len(options.get("initial_alphabet", ()))
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=names, show_progress=False, **options)
+    tokenizer.train_from_iterator(TEXT, trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    return model["vocab"], [tuple(merge) for merge in model["merges"]]
+
+
+def _openai_bpe() -> PreTrainedTokenizerFast:
+    lower = normalizers.BertNormalizer(lowercase=True)
+    vocab, merges = _trained_bpe(["<unk>"], pre_tokenizers.BertPreTokenizer(), normalizer=lower, end_of_word_suffix="</w>")
+    return transformers.OpenAIGPTTokenizer(vocab=vocab, merges=merges)
+
+
+def _llama_bpe() -> PreTrainedTokenizerFast:
+    """Characters that it does not know are cut into bytes; <s> stands in front; there is nothing to pad with."""
+    names = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    vocab, merges = _trained_bpe(names, pre_tokenizers.Metaspace())
+    return transformers.LlamaTokenizer(vocab=vocab, merges=merges, add_bos_token=True)
+
+
+def _qwen_bpe() -> PreTrainedTokenizerFast:
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    splitting = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    vocab, merges = _trained_bpe(["<|endoftext|>"], splitting, initial_alphabet=alphabet)
+    return transformers.Qwen2Tokenizer(vocab=vocab, merges=merges)
+
+
+def _trained_unigram(names: list[str]) -> list[tuple[str, float]]:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=200, special_tokens=names, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(TEXT, trainer)
+    return [(piece, score) for piece, score in json.loads(tokenizer.to_str())["model"]["vocab"]]
+
+
+def _t5_unigram() -> PreTrainedTokenizerFast:
+    sentinels = [f"<extra_id_{number}>" for number in range(100)]
+    vocab = [*_trained_unigram(["<pad>", "</s>", "<unk>"]), *((sentinel, 0.0) for sentinel in reversed(sentinels))]
+    return transformers.T5Tokenizer(vocab=vocab)
+
+
+def _mbart_unigram() -> PreTrainedTokenizerFast:
+    codes = [*FAIRSEQ_LANGUAGE_CODES, "<mask>"]
+    vocab = [*_trained_unigram(["<s>", "<pad>", "</s>", "<unk>"]), *((code, 0.0) for code in codes)]
+    return transformers.MBartTokenizer(vocab=vocab, src_lang="de_DE")
+
+
 @cache
 def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
     return {
@@ -107,6 +163,11 @@ def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
         "byte_bpe": lambda: _byte_bpe(specials=True),
         "gpt2_bpe": lambda: _byte_bpe(specials=False),
         "unigram": _unigram,
+        "openai_bpe": _openai_bpe,
+        "llama_bpe": _llama_bpe,
+        "qwen_bpe": _qwen_bpe,
+        "t5_unigram": _t5_unigram,
+        "mbart_unigram": _mbart_unigram,
     }[kind]()
 
 
@@ -114,6 +175,21 @@ def _config(name: str, vocab_size: int, pad_id: int) -> transformers.PretrainedC
     sizes = {**_SIZES, "vocab_size": vocab_size, "max_position_embeddings": MAX_WINDOW, "pad_token_id": pad_id}
     behind_padding = {**sizes, "max_position_embeddings": MAX_WINDOW + pad_id + 1}
     distilbert = {"dim": HIDDEN_SIZE, "n_layers": NUM_LAYERS, "n_heads": 4, "hidden_dim": 64}
+    llama = {**sizes, "num_key_value_heads": 2, "initializer_range": 0.1}
+    narrow = {**llama, "head_dim": 4}
+    t5 = {"d_model": HIDDEN_SIZE, "d_kv": 8, "d_ff": 64, "num_layers": NUM_LAYERS, "num_decoder_layers": 2, "num_heads": 4}
+    t5 |= {
+        "vocab_size": vocab_size,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "decoder_start_token_id": 0,
+        "n_positions": MAX_WINDOW,
+    }
+    bart = {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in _SIZES_OF_BART.items()}
+    bart |= {"vocab_size": vocab_size, "d_model": HIDDEN_SIZE, "max_position_embeddings": MAX_WINDOW, "init_std": 0.2}
+    bart |= {"pad_token_id": pad_id, "decoder_start_token_id": 2, "decoder_layers": 2}
+    bloom = {"hidden_size": HIDDEN_SIZE, "n_layer": NUM_LAYERS, "n_head": 4, "initializer_range": 0.2, "seq_length": MAX_WINDOW}
+    opt = {"ffn_dim": 64, "word_embed_proj_dim": HIDDEN_SIZE, "init_std": 0.2}
     gpt2 = {"n_embd": HIDDEN_SIZE, "n_layer": NUM_LAYERS, "n_head": 4, "n_positions": MAX_WINDOW, "initializer_range": 0.2}
     made: dict[str, Any] = {
         "bert": lambda: transformers.BertConfig(**sizes),
@@ -130,6 +206,19 @@ def _config(name: str, vocab_size: int, pad_id: int) -> transformers.PretrainedC
         "albert": lambda: transformers.AlbertConfig(**sizes, embedding_size=16),
         "gpt2": lambda: transformers.GPT2Config(vocab_size=vocab_size, bos_token_id=0, eos_token_id=0, **gpt2),
         "xlm-roberta": lambda: transformers.XLMRobertaConfig(**behind_padding),
+        "openai-gpt": lambda: transformers.OpenAIGPTConfig(vocab_size=vocab_size, **gpt2),
+        "llama": lambda: transformers.LlamaConfig(**llama),
+        "mistral": lambda: transformers.MistralConfig(**llama, sliding_window=8),
+        "qwen2": lambda: transformers.Qwen2Config(**llama),
+        "qwen3": lambda: transformers.Qwen3Config(**narrow),
+        "gemma": lambda: transformers.GemmaConfig(**narrow),
+        "gpt_neox": lambda: transformers.GPTNeoXConfig(**sizes),
+        "opt": lambda: transformers.OPTConfig(**sizes, **opt),
+        "bloom": lambda: transformers.BloomConfig(vocab_size=vocab_size, **bloom),
+        "t5": lambda: transformers.T5Config(**t5),
+        "umt5": lambda: transformers.UMT5Config(**t5, feed_forward_proj="gated-gelu"),
+        "bart": lambda: transformers.BartConfig(**bart),
+        "mbart": lambda: transformers.MBartConfig(**bart),
     }
     return made[name]()
 
@@ -145,8 +234,24 @@ TOKENIZER_OF = {
     "albert": "unigram",
     "gpt2": "gpt2_bpe",
     "xlm-roberta": "unigram",
+    "openai-gpt": "openai_bpe",
+    "llama": "llama_bpe",
+    "mistral": "llama_bpe",
+    "qwen2": "qwen_bpe",
+    "qwen3": "qwen_bpe",
+    "gemma": "llama_bpe",
+    "gpt_neox": "gpt2_bpe",
+    "opt": "gpt2_bpe",
+    "bloom": "gpt2_bpe",
+    "t5": "t5_unigram",
+    "umt5": "t5_unigram",
+    "bart": "byte_bpe",
+    "mbart": "mbart_unigram",
 }
 ARCHITECTURES = sorted(TOKENIZER_OF)
+DECODERS = ["bloom", "gemma", "gpt2", "gpt_neox", "llama", "mistral", "openai-gpt", "opt", "qwen2", "qwen3"]
+WITH_CLS = [name for name in ARCHITECTURES if name == "bart" or name not in (*DECODERS, "mbart", "t5", "umt5")]
+ENCODER_DECODERS = ["bart", "mbart", "t5", "umt5"]
 
 
 def save_tiny_model(name: str, folder: Path) -> Path:

@@ -41,6 +41,15 @@ LoadedConfig: TypeAlias = Loaded[Job]
 """The config of an extraction."""
 
 
+def settled(config: LoadedConfig) -> LoadedConfig:
+    """The same config with those defaults written out, too, that depend on the encoder.
+
+    :raises EncoderError: If the model is not there, or its config is not one of transformers.
+    """
+    job = config.job.settled()
+    return config if job is config.job else Loaded(job, resolved(job), config.source)
+
+
 def load_config(
     config: str | os.PathLike[str] | Mapping[str, Any],
     *,

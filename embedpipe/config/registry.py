@@ -20,7 +20,7 @@ from embedpipe.downstream.heads import (
     LogisticRegressionHead,
     MlpHead,
 )
-from embedpipe.encoders import Transformer
+from embedpipe.encoders import AllenNlpElmoFile, AwdLstm, Elmo, Static, Transformer
 from embedpipe.errors import ConfigError
 from embedpipe.experiment.splits import Files, RandomSplits
 from embedpipe.experiment.tasks import Ner, SentenceLabels, WordLabels, WordSense
@@ -41,7 +41,13 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         "csv": Csv,
         "tsv": Tsv,
     },
-    "encoder": {"transformer": Transformer},
+    "encoder": {
+        "transformer": Transformer,
+        "elmo": Elmo,
+        "allennlp_elmo_file": AllenNlpElmoFile,
+        "awd_lstm": AwdLstm,
+        "static": Static,
+    },
     "context": {"sentence": SentenceContext, "document": DocumentContext},
     "layers": {
         **NAMED,

@@ -1,7 +1,8 @@
 """The reference that frozen vectors are compared with: all weights of the encoder trained for the task.
 
 As Devlin et al. 2019, sections 4 and 5.3: one new linear layer, over the last hidden state of each word's first subword, or of
-the classification subword for labels of sentences (the mean of the subwords where an encoder has none).
+the classification subword for labels of sentences (the mean of the subwords where an encoder has none). Of a decoder, the last
+subword stands for a word, and the mean for a sentence.
 """
 
 from __future__ import annotations

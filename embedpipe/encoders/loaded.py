@@ -12,9 +12,11 @@ from torch import nn
 from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
-from embedpipe.encoders.capture import LayerCapture
+from embedpipe.encoders.capture import LayerCapture, outermost_layers
 from embedpipe.encoders.device import Precision, choose_device, choose_dtype
-from embedpipe.encoders.outline import longest_window
+from embedpipe.encoders.inputs import inputs_of
+from embedpipe.encoders.outline import is_causal, layers_and_width, longest_window
+from embedpipe.encoders.saturation import SaturationWatch
 from embedpipe.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -32,7 +34,12 @@ class LoadedTransformer:
         dtype = choose_dtype(precision, self._device)
         self._model = load_model(files, dtype, allow_pickle=allow_pickle).eval().requires_grad_(False).to(self._device)
         self._config: Any = self._model.config
+        self.num_layers, self.hidden_size = layers_and_width(self._model, files)
+        self.is_causal = is_causal(self._model, self._config)
+        """Whether a subword is computed from those before it only."""
         self._capture = LayerCapture(self._model, self.num_layers)
+        layers = outermost_layers(self._model) if dtype == torch.float16 and self._capture.hooks_work else None
+        self._watch = None if layers is None else SaturationWatch(layers)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -54,22 +61,17 @@ class LoadedTransformer:
         }
 
     @property
-    def num_layers(self) -> int:
-        return int(self._config.num_hidden_layers)
-
-    @property
-    def hidden_size(self) -> int:
-        return int(self._config.hidden_size)
-
-    @property
     def max_window(self) -> int | None:
         return longest_window(self._model, self._config)
 
     def encode(self, batch: Batch, layers: Iterable[int]) -> HiddenStates:
-        inputs = {"input_ids": batch.input_ids.to(self._device), "attention_mask": batch.attention_mask.to(self._device)}
+        inputs = inputs_of(self._model, batch, self._device)
         try:
             with torch.inference_mode():
-                return self._capture.run(layers, **inputs)
+                if self._watch is None:
+                    return self._capture.run(layers, **inputs)
+                self._watch.start()
+                return self._watch.mark(self._capture.run(layers, **inputs), inputs["attention_mask"])
         except (RuntimeError, IndexError) as error:
             out_of_memory = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
             if self._device.type == "cuda":
@@ -88,7 +90,7 @@ def load_model(files: ModelFiles, dtype: torch.dtype, *, allow_pickle: bool) -> 
     where = f"encoder.model: {files.name!r} ({files.folder})"
     with _quiet():
         try:
-            config = AutoConfig.from_pretrained(files.folder, trust_remote_code=False)
+            config = _without_decoder(AutoConfig.from_pretrained(files.folder, trust_remote_code=False))
             model, report = _from_pretrained(files.folder, config, dtype, allow_pickle=allow_pickle)
         except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
             raise EncoderError(f"{where} cannot be loaded: {_first_line(error)}") from error
@@ -96,14 +98,31 @@ def load_model(files: ModelFiles, dtype: torch.dtype, *, allow_pickle: bool) -> 
             if type(error).__module__.split(".")[0] not in ("safetensors", "safetensors_rust", "huggingface_hub", "builtins"):
                 raise
             raise EncoderError(f"{where} has damaged weights: {_first_line(error)}") from error
-    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
-    if missing:
+    encoder: Any = model.get_encoder() if config.is_encoder_decoder else model
+    encoder.config.use_cache = False  # which decoders fill for the words to come
+    if missing := _missing(report["missing_keys"], model, encoder):
         raise EncoderError(
             f"{where}: {len(missing)} weights are missing from the file, among them {missing[0]!r}; "
             f"the vectors would be random. Are these the weights of a {type(model).__name__}?"
         )
-    encoder: nn.Module = model.get_encoder() if config.is_encoder_decoder else model
-    return encoder
+    loaded: nn.Module = encoder
+    return loaded
+
+
+def _without_decoder(config: Any) -> Any:
+    """Leave the layers of an encoder-decoder's decoder out, so that they take no memory while the encoder is loaded."""
+    for name in ("decoder_layers", "num_decoder_layers"):
+        if config.is_encoder_decoder and hasattr(config, name):
+            setattr(config, name, 0)
+    return config
+
+
+def _missing(names: Iterable[str], model: nn.Module, encoder: nn.Module) -> list[str]:
+    """Which of the weights that a file lacks the encoder computes with: not a decoder's, and not a pooler's."""
+    of_model = dict(model.named_parameters(remove_duplicate=False))
+    of_encoder = {id(parameter) for parameter in encoder.parameters()}
+    needed = (name for name in names if name not in of_model or id(of_model[name]) in of_encoder)
+    return sorted(name for name in needed if "pooler" not in name)
 
 
 def _from_pretrained(folder: Path, config: Any, dtype: torch.dtype, *, allow_pickle: bool) -> tuple[Any, Mapping[str, Any]]:

@@ -10,7 +10,10 @@ from embedpipe.errors import EncoderError
 EMBEDDED = "minilm"
 """The name of the model that the extra ``[minilm]`` brings: all-MiniLM-L6-v2, 6 layers of 384."""
 
-_TEXT_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
+_TEXT_FILES = ("*.json", "*.txt", "*.model", "*.spm", "*.jinja")
+
+_NOT_READ = ["*/*", "consolidated*"]
+"""Subfolders hold other formats of the same; so do the files that some decoders have beside their shards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class ModelFiles:
         if self.named:
             return self.named
         weights = ".safetensors" if any(self.folder.glob("*.safetensors")) else ".bin"
-        suffixes = (".json", ".txt", ".model", weights)
+        suffixes = (".json", ".txt", ".model", ".spm", weights)
         return tuple(sorted(path for path in self.folder.iterdir() if path.suffix in suffixes and path.is_file()))
 
 
@@ -107,7 +110,8 @@ def _from_hub(model: str, revision: str | None, *, allow_pickle: bool) -> ModelF
 
     weights = ("*.safetensors", "pytorch_model*.bin", "pytorch_model.bin.index.json") if allow_pickle else ("*.safetensors",)
     try:
-        folder = Path(snapshot_download(model, revision=revision, allow_patterns=[*_TEXT_FILES, *weights]))
+        patterns = [*_TEXT_FILES, *weights]
+        folder = Path(snapshot_download(model, revision=revision, allow_patterns=patterns, ignore_patterns=_NOT_READ))
     except HFValidationError as error:
         raise EncoderError(
             f"encoder.model: {model!r} is neither a folder here nor a hub id such as 'bert-base-cased' or 'org/model'"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedpipe.config import determining, fingerprint, sha256_of
+from embedpipe.config import determining, fingerprint, settled, sha256_of
 from embedpipe.engines.corpus_file import CorpusFile
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Identity:
         :raises EncoderError: If the model is not there.
         :raises CorpusError: If a file of the corpus is not.
         """
+        config = settled(config)
         model = {file.name: sha256_of(file) for file in config.job.encoder.find().all}
         sizes = dict(enumerate(sizes_before))
         corpus = {str(file): CorpusFile.read(file, sizes.get(n)) for n, file in enumerate(config.job.corpus.files)}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embedpipe.config import settled
 from embedpipe.dataflow import ReadLog
 from embedpipe.engines.disk import require_space
 from embedpipe.engines.estimate import estimate_bytes
@@ -35,7 +36,7 @@ class LocalEngine:
         append: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        started, path = time.time(), Path(path)
+        started, path, config = time.time(), Path(path), settled(config)
         made_from = None if restart else _made_from(path)
         identity = Identity.of(config, sizes_before=corpus_sizes(made_from or {}))
         if made_from is not None:

@@ -16,14 +16,17 @@ from embedpipe.downstream.heads.linear import LinearHead
 from embedpipe.experiment.choices import FINE_TUNED, check_choices
 from embedpipe.experiment.splits import Splits
 from embedpipe.experiment.tasks import Task
-from embedpipe.job import EncoderSettings
+from embedpipe.job import EncoderSettings, knows_the_past_only
 from embedpipe.layers import LayerCombination
 from embedpipe.subwords import Context, SentenceContext
+from embedpipe.views import default_word_pooling
 
 Pooling: TypeAlias = Literal["first", "last", "mean", "max", "cls"]
 
-_POOLINGS: dict[str, tuple[Pooling, ...]] = {"word": ("first", "last", "mean", "max"), "sentence": ("mean", "max", "cls")}
-"""The first one of each unit is its default, as for a view."""
+_POOLINGS: dict[str, tuple[Pooling, ...]] = {
+    "word": ("first", "last", "mean", "max"),
+    "sentence": ("mean", "max", "cls", "last"),
+}
 
 _NAME = re.compile(r"[\w-][\w.-]*")
 
@@ -48,7 +51,7 @@ class Comparison:
         ``layer_3``, ``concat_last_four``, ``mix_all``, one of ``more_choices``.
     :param more_choices: By name, layer combinations to compare as well.
     :param poolings: How the subwords of a word become one vector (first, last, mean, max), or those of a sentence (mean, max,
-        cls). Left out: first for words, mean for sentences.
+        cls, last). Left out: for words first, or last of an encoder that is a decoder; mean for sentences.
     :param heads: By name, the models that are trained on the vectors.
     :param seeds: Each model that starts at random is trained once with each.
     :param contexts: By name, what the encoder sees around a sentence.
@@ -103,10 +106,16 @@ class Comparison:
         if self.maps and self.sense_label is None:
             raise ValueError("maps: the task's label is one of sentences; name the label of words with map_label")
 
-    @property
-    def pooling_names(self) -> tuple[Pooling, ...]:
-        """The poolings to compare, the default written out, each once."""
-        return tuple(dict.fromkeys(self.poolings or _POOLINGS[self.task.unit][:1]))
+    def pooling_names(self, encoder: str) -> tuple[Pooling, ...]:
+        """The poolings to compare of an encoder, the default written out, each once.
+
+        :raises EncoderError: If the default depends on the encoder, and its model is not there.
+        """
+        if self.poolings:
+            return tuple(dict.fromkeys(self.poolings))
+        if self.task.unit == "sentence":
+            return ("mean",)
+        return (default_word_pooling(is_causal=knows_the_past_only(self.encoders[encoder])),)
 
     @property
     def sense_label(self) -> str | None:

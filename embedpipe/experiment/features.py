@@ -63,10 +63,6 @@ Stores: TypeAlias = "Mapping[tuple[str, str], Mapping[str, Store]]"
 
 def requests(comparison: Comparison, folder: Path) -> list[ExtractionRequest]:
     """All extractions, those of one encoder after each other."""
-    unit = comparison.task.unit
-    views: dict[str, View] = {pooling: View(Stack(), unit, pooling) for pooling in comparison.pooling_names}
-    if comparison.maps and unit == "sentence":
-        views[MAP_VIEW] = View(Stack(), "word")
     return [
         ExtractionRequest(
             encoder_name,
@@ -75,7 +71,7 @@ def requests(comparison: Comparison, folder: Path) -> list[ExtractionRequest]:
             encoder,
             context,
             corpus,
-            views,
+            _views(comparison, encoder_name),
             comparison.batching,
             comparison.dtype,
             folder / f"{encoder_name}.{context_name}.{corpus_name}.h5",
@@ -84,6 +80,14 @@ def requests(comparison: Comparison, folder: Path) -> list[ExtractionRequest]:
         for context_name, context in comparison.contexts.items()
         for corpus_name, corpus in comparison.splits.corpora.items()
     ]
+
+
+def _views(comparison: Comparison, encoder: str) -> dict[str, View]:
+    unit = comparison.task.unit
+    views: dict[str, View] = {pooling: View(Stack(), unit, pooling) for pooling in comparison.pooling_names(encoder)}
+    if comparison.maps and unit == "sentence":
+        views[MAP_VIEW] = View(Stack(), "word")
+    return views
 
 
 def extract_all(wanted: list[ExtractionRequest], extract: Extract, on_progress: OnProgress, stack: ExitStack) -> Stores:

@@ -42,9 +42,10 @@ def word_maps(
     maps: list[WordMap] = []
     notes: list[str] = []
     context = next(iter(comparison.contexts))
-    view = MAP_VIEW if comparison.task.unit == "sentence" else comparison.pooling_names[0]
+    of_sentences = comparison.task.unit == "sentence"
+    views = {name: MAP_VIEW if of_sentences else comparison.pooling_names(name)[0] for name in comparison.encoders}
     for word in comparison.maps:
-        for encoder in comparison.encoders:
+        for encoder, view in views.items():
             places = list(_find(word, str(comparison.sense_label), labelled, stores[encoder, context]))
             if len(places) < 3:
                 notes.append(

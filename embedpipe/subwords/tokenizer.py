@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedpipe.dataflow import Sentence, Span, SpecialSubwords, SubwordSentence
+from embedpipe.dataflow import PairSubwords, Sentence, Span, SpecialSubwords, SubwordSentence
 from embedpipe.errors import EncoderError
 from embedpipe.subwords.alignment import align_words, flag_words
+from embedpipe.subwords.marian import is_marian, load_marian
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -38,37 +39,51 @@ class SubwordTokenizer:
     """
 
     def __init__(self, folder: Path) -> None:
-        loaded = _load(folder)
+        loaded = load_marian(folder) if is_marian(folder) else _load(folder)
         self._tokenizer: Tokenizer = _for_corpus_text(loaded.backend_tokenizer, loaded.unk_token)
         self._unknown_id: int | None = loaded.unk_token_id
-        self._splits_words = self._tokenizer.pre_tokenizer is not None
-        self.special = _special_subwords(self._tokenizer, loaded.cls_token_id, loaded.pad_token_id)
+        self._ids_end: int | None = getattr(loaded, "ids_end", None)
+        self._splits_words = _splits_words(self._tokenizer)
+        has_segments = "token_type_ids" in loaded.model_input_names
+        self.special = _special_subwords(self._tokenizer, loaded.cls_token_id, loaded.pad_token_id, has_segments=has_segments)
         self.max_window: int | None = None if loaded.model_max_length > _NO_LIMIT else int(loaded.model_max_length)
         """Longest sequence with special subwords that the tokenizer's own files state."""
         self.description = {"class": type(loaded).__name__, "vocabulary_size": self._tokenizer.get_vocab_size()}
 
     def tokenize(self, sentences: Iterable[Sentence], *, joined: bool = False) -> Iterator[SubwordSentence]:
-        """Cut sentences into subwords and align them with the words.
+        """Cut sentences into subwords and align them with the words; of a pair, each text by itself.
 
         :param joined: Take a sentence for the continuation of the one before it in its document: white space in front of it is
             part of what the tokenizer sees.
         """
         waiting = _with_gaps(sentences, joined=joined)
         while chunk := list(itertools.islice(waiting, _SENTENCES_AT_A_TIME)):
-            encodings = self._tokenizer.encode_batch([gap.text for gap in chunk], add_special_tokens=False)
-            for gap, encoding in zip(chunk, encodings, strict=True):
-                yield self._align(gap, encoding)
+            texts = [text for gap in chunk for text in gap.texts]
+            encodings = iter(self._tokenizer.encode_batch(texts, add_special_tokens=False))
+            for gap in chunk:
+                yield self._align(gap, [next(encodings) for _ in gap.texts])
 
-    def _align(self, gap: _WithGap, encoding: Encoding) -> SubwordSentence:
+    def _align(self, gap: _WithGap, encodings: Sequence[Encoding]) -> SubwordSentence:
         sentence = gap.sentence
-        spans = [(start - gap.length, end - gap.length) for start, end in encoding.offsets] if gap.length else encoding.offsets
+        spans = _shifted(encodings[0].offsets, -gap.length)
+        words = self._find_words(sentence.texts[0], spans, encodings[0]) if sentence.spans is None else sentence.spans
+        if sentence.second_start is not None:
+            of_second = encodings[1].offsets
+            spans = [*spans, *_shifted(of_second, sentence.second_start)]
+            if sentence.spans is None:
+                found = self._find_words(sentence.texts[1], of_second, encodings[1])
+                words = (*words, *_shifted(found, sentence.second_start))
         if sentence.spans is None:
-            sentence = replace(sentence, spans=self._find_words(sentence.text, spans, encoding))
-        subword_ids = np.asarray(encoding.ids, dtype=np.int64)
+            sentence = replace(sentence, spans=words)
+        subword_ids = np.concatenate([np.asarray(encoding.ids, dtype=np.int64) for encoding in encodings])
+        if self._ids_end is not None:
+            subword_ids[subword_ids >= self._ids_end] = self._unknown_id
         word_offsets = align_words(sentence.spans or (), spans)
-        return SubwordSentence(sentence, subword_ids, word_offsets, flag_words(word_offsets, subword_ids, self._unknown_id))
+        flags = flag_words(word_offsets, subword_ids, self._unknown_id)
+        num_first = None if sentence.second_start is None else len(encodings[0].ids)
+        return SubwordSentence(sentence, subword_ids, word_offsets, flags, num_first=num_first)
 
-    def _find_words(self, text: str, spans: list[Span], encoding: Encoding) -> tuple[Span, ...]:
+    def _find_words(self, text: str, spans: Sequence[Span], encoding: Encoding) -> tuple[Span, ...]:
         """The words that the tokenizer's pre-tokenization makes; without one, what stands between white space."""
         if not self._splits_words:
             return tuple(_trimmed_spans(text, _white_space_words(text)))
@@ -88,8 +103,13 @@ class _WithGap:
     length: int
 
     @property
-    def text(self) -> str:
-        return " " * self.length + self.sentence.text
+    def texts(self) -> tuple[str, ...]:
+        first, *second = self.sentence.texts
+        return (" " * self.length + first, *second)
+
+
+def _shifted(spans: Sequence[Span], shift: int) -> Sequence[Span]:
+    return [(start + shift, end + shift) for start, end in spans] if shift else spans
 
 
 def _with_gaps(sentences: Iterable[Sentence], *, joined: bool) -> Iterator[_WithGap]:
@@ -157,15 +177,37 @@ def _for_corpus_text(tokenizer: Tokenizer, unknown: str | None) -> Tokenizer:
     return Tokenizer.from_str(json.dumps(settings))
 
 
+def _splits_words(tokenizer: Tokenizer) -> bool:
+    """Whether its pre-tokenization makes words; Llama's only puts a sign in the place of white space."""
+    return tokenizer.pre_tokenizer is not None and len(tokenizer.pre_tokenizer.pre_tokenize_str("a b")) > 1
+
+
 def _unwritable(piece: str) -> str:
     return f"\U0010ffff{piece}"
 
 
-def _special_subwords(tokenizer: Tokenizer, cls_id: int | None, pad_id: int | None) -> SpecialSubwords:
+def _special_subwords(tokenizer: Tokenizer, cls_id: int | None, pad_id: int | None, *, has_segments: bool) -> SpecialSubwords:
     """Find out what the tokenizer puts around a sequence by looking at what it does."""
     bare = tokenizer.encode("a", add_special_tokens=False).ids
     whole = tokenizer.encode("a", add_special_tokens=True).ids
     start = next(i for i in range(len(whole) + 1) if whole[i : i + len(bare)] == bare)
     prefix, suffix = tuple(whole[:start]), tuple(whole[start + len(bare) :])
     around = prefix + suffix
-    return SpecialSubwords(prefix, suffix, pad_id or 0, around.index(cls_id) if cls_id in around else None)
+    pair = _pair_subwords(tokenizer, len(prefix), len(suffix), has_segments=has_segments)
+    return SpecialSubwords(prefix, suffix, pad_id or 0, around.index(cls_id) if cls_id in around else None, pair)
+
+
+def _pair_subwords(tokenizer: Tokenizer, num_front: int, num_behind: int, *, has_segments: bool) -> PairSubwords | None:
+    """Find out in the same way what it puts between two; ``None`` where that is nothing."""
+    whole = tokenizer.encode("a", "b", add_special_tokens=True)
+    texts: list[int | None] = whole.sequence_ids
+    first, second = ([position for position, text in enumerate(texts) if text == number] for number in (0, 1))
+    between = range(first[-1] + 1, second[0]) if first and second else range(0)
+    if not between or first[0] != num_front or len(texts) - second[-1] - 1 != num_behind:
+        return None
+    types: list[int] = whole.type_ids
+    special = tuple(segment for segment, text in zip(types, texts, strict=True) if text is None)
+    ids = tuple(whole.ids[position] for position in between)
+    if not has_segments or not any(types):
+        return PairSubwords(ids)
+    return PairSubwords(ids, special, (types[first[0]], types[second[0]]))

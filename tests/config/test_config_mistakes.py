@@ -6,12 +6,14 @@ import sys
 import pytest
 
 from embedpipe.config import load_config
+from embedpipe.config.registry import known
 from embedpipe.errors import ConfigError
 
 LAYERS = (
     "Known: all, concat, concat_last_four, embeddings, first, last, layer, mean, mean_all, mean_last_four, scalar_mix, "
     "second_to_last, stack, sum, sum_all, sum_last_four, weighted_sum."
 )
+ENCODERS = f"Known: {', '.join(known('encoder'))}."
 CORPORA = "Known: conll2003, conllu, csv, jsonl, lines, tsv, words."
 VIEW = "Fields: layers, unit, pooling."
 GOOD = {
@@ -60,8 +62,8 @@ TABLE = [
     ("views", {}, ["views: is empty; give at least 1."]),
     ("views", [], ["views: got a list; expected an object of views."]),
     ("views", {"": {"layers": "last"}}, ['views."": an empty name; give it one.']),
-    ("views", {"[key]": 3}, ['views."[key]": got 3 (a number); expected an object with the fields layers, unit, pooling.']),
-    ("views/a", "last", ["views.a: got 'last' (a string); expected an object with the fields layers, unit, pooling."]),
+    ("views", {"[key]": 3}, ['views."[key]": got 3 (a number); expected an object with the fields layers, unit, pooling, of.']),
+    ("views/a", "last", ["views.a: got 'last' (a string); expected an object with the fields layers, unit, pooling, of."]),
     ("views/a.b", {}, ['views."a.b".layers: is required.']),
     (
         "views/a",
@@ -150,7 +152,7 @@ TABLE = [
         ["corpus.labels.ner: got '3' (a string); expected an integer."],
     ),
     ("corpus", {"type": "conll2003", "path": "a", "labels": {"": 3}}, ['corpus.labels."": an empty name; give it one.']),
-    ("encoder", {"type": "bert"}, ["encoder.type: 'bert' is not an encoder type. Known: transformer."]),
+    ("encoder", {"type": "bert"}, [f"encoder.type: 'bert' is not an encoder type. {ENCODERS}"]),
     (
         "encoder/modle",
         "x",

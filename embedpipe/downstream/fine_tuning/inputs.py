@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from embedpipe.encoders.outline import longest_window
+from embedpipe.encoders.outline import is_causal, longest_window
 from embedpipe.subwords import SubwordTokenizer, choose_window_size, cls_position
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class Reader:
         """
         tokenizer = SubwordTokenizer(files.folder)
         limits = (longest_window(encoder, encoder.config), tokenizer.max_window)
-        size = choose_window_size(context.window, context.overlap, limits=limits, special=tokenizer.special)
+        causal = is_causal(encoder, encoder.config)
+        size = choose_window_size(context.window, context.overlap, limits=limits, special=tokenizer.special, is_causal=causal)
         return cls(tokenizer, context, size, unit)
 
     @property
@@ -87,28 +88,32 @@ class Reader:
         make = _word_parts if self.unit == "word" else _sentence_parts
         return Inputs(
             tuple(sentence.subwords.sentence for sentence in windowed),
-            tuple(tuple(make(number, sentence, self.special)) for number, sentence in enumerate(windowed)),
+            tuple(tuple(make(number, sentence, self)) for number, sentence in enumerate(windowed)),
             tuple(len(sentence.subwords.word_offsets) if self.unit == "word" else 1 for sentence in windowed),
         )
 
 
-def _word_parts(number: int, sentence: WindowedSentence, special: SpecialSubwords) -> Iterator[Part]:
-    """Each word goes with the window that keeps its first subword; a word without subwords goes with none."""
+def _word_parts(number: int, sentence: WindowedSentence, reader: Reader) -> Iterator[Part]:
+    """Each word goes with the window that keeps its first subword, for a decoder its last; without subwords, with none."""
     starts, ends = sentence.subwords.word_offsets.T
+    taken = ends - 1 if reader.size.is_causal else starts
     for window in sentence.windows:
-        positions = starts - window.first_subword + window.kept[0]
-        rows = np.flatnonzero((positions >= window.kept[0]) & (positions < window.kept[1]) & (starts < ends))
+        found = []
+        for kept, first_subword in window.parts:
+            positions = taken - first_subword + kept[0]
+            rows = np.flatnonzero((positions >= kept[0]) & (positions < kept[1]) & (starts < ends))
+            found.append(np.stack([rows, positions[rows]], axis=1))
+        rows, positions = np.concatenate(found).T
         if len(rows):
-            picked = np.stack([np.zeros_like(rows), positions[rows]], axis=1)
-            yield Part(number, (window,), rows, picked, np.ones_like(rows))
+            yield Part(number, (window,), rows, np.stack([np.zeros_like(rows), positions], axis=1), np.ones_like(rows))
 
 
-def _sentence_parts(number: int, sentence: WindowedSentence, special: SpecialSubwords) -> Iterator[Part]:
-    """The classification subword, in the mean over windows; the mean of the sentence's subwords where there is none."""
-    if special.cls_index is not None:
-        places: Sequence[Iterable[int]] = [[cls_position(window, special)] for window in sentence.windows]
+def _sentence_parts(number: int, sentence: WindowedSentence, reader: Reader) -> Iterator[Part]:
+    """The classification subword, in the mean over windows; in a decoder, or without one, the mean of the sentence's."""
+    if reader.special.cls_index is not None and not reader.size.is_causal:
+        places: Sequence[Iterable[int]] = [[cls_position(window, reader.special)] for window in sentence.windows]
     else:
-        places = [range(*window.kept) for window in sentence.windows]
+        places = [[position for kept, _ in window.parts for position in range(*kept)] for window in sentence.windows]
     picked = [(index, position) for index, positions in enumerate(places) for position in positions]
     if picked:
         counts = np.array([len(picked)], np.int64)

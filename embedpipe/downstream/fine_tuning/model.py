@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from embedpipe.batching import collate
+from embedpipe.encoders.inputs import inputs_of
 from embedpipe.pooling import pool_words
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ def as_tensors(parts: Sequence[Part], pad_id: int, device: torch.device) -> Piec
     )
     ends = np.cumsum(np.concatenate([part.counts for part in parts]))
     offsets = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1)
-    batch = type(batch)(batch.input_ids.to(device), batch.attention_mask.to(device))
     return Piece(batch, torch.from_numpy(picked).to(device), torch.from_numpy(offsets).to(device))
 
 
@@ -71,7 +71,7 @@ class FineTunedModel(nn.Module):
 
     def forward(self, piece: Piece) -> Tensor:
         """Score the tags of each row. *Shape:* ``(num_rows, num_tags)``."""
-        outputs = self.encoder(input_ids=piece.batch.input_ids, attention_mask=piece.batch.attention_mask)
+        outputs = self.encoder(**inputs_of(self.encoder, piece.batch, self.device))
         picked = outputs.last_hidden_state.flatten(0, 1)[piece.picked]
         vectors = picked if len(picked) == len(piece.offsets) else pool_words(picked, piece.offsets, mode="mean")
         scores: Tensor = self.linear(self.dropout(vectors))
