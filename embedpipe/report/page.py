@@ -64,7 +64,7 @@ def _page(results: Results, timings: Timings) -> str:
             headline_group=main_group(groups),
             subject=subject(results),
             answers=answers(groups) if len(groups) > 1 else (),
-            tables=[_table(group, groups) for group in groups],
+            tables=[_table(group, groups, results.metric) for group in groups],
             curves=curves,
             curve_keys=curve_keys,
             costs=costs,
@@ -111,7 +111,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _table(group: Group, groups: tuple[Group, ...]) -> dict[str, Any]:
+def _table(group: Group, groups: tuple[Group, ...], metric: str) -> dict[str, Any]:
     """What the template of a table needs: the lines by section, the strips, the metrics that stand beside."""
     lines = (*group.lines, *group.references)
     scale = strip_scale([line.row for line in lines])
@@ -124,7 +124,7 @@ def _table(group: Group, groups: tuple[Group, ...]) -> dict[str, Any]:
         "strip": lambda line: strip(line.row, scale, group.best.row.mean),
         "lenient": "conlleval_f1" in other_metrics(group),
         "others": other_metrics(group),
-        "paper": any(line.paper_score is not None for line in lines),
+        "paper": metric == "f1" and any(line.paper_score is not None for line in lines),
         "timed": any(line.seconds is not None for line in lines),
         "differences": [line for line in group.lines if line.paired],
     }

@@ -15,7 +15,7 @@ LAYERS = (
 )
 ENCODERS = f"Known: {', '.join(known('encoder'))}."
 CORPORA = "Known: conll2003, conllu, csv, jsonl, lines, tsv, words."
-VIEW = "Fields: layers, unit, pooling."
+VIEW = "Fields: layers, unit, pooling, of."
 GOOD = {
     "corpus": {"type": "words", "path": "a.txt"},
     "encoder": {"type": "transformer"},

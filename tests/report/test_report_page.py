@@ -101,6 +101,16 @@ def test_figures_of_the_paper_stand_beside_its_choices_and_are_said_to_be_other_
     assert "Those are other data: BERT base on the development sentences of CoNLL-2003" in page.text
 
 
+def test_figures_of_the_paper_do_not_stand_beside_accuracies(tmp_path: Path) -> None:
+    results, _ = synthetic_results.results_of(
+        task={"type": "sentence_labels", "label": "spam"}, metric="accuracy", types=("ham", "spam"), tags=("ham", "spam")
+    )
+    page = ReadPage(page_of(results, tmp_path))
+    assert "The choices of the BERT paper" in page.text
+    assert "95.6" not in page.cells
+    assert "table 7" not in page.text
+
+
 def test_the_paper_is_not_mentioned_where_none_of_its_choices_is(tmp_path: Path) -> None:
     results, _ = synthetic_results.results_of(
         task={"type": "ner", "label": "ner"},
