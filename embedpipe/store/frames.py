@@ -107,7 +107,7 @@ def _words(file: SealedFile, offsets: IntArray) -> list[str]:
 
 
 def _strings(strings: Sequence[str | None]) -> pd.Index[Any]:
-    """Strings in the string type of pandas, also where there are none; pyarrow's, where it is there, takes no lone surrogates."""
+    """Strings in the string type of pandas, also where there are none; that of pyarrow takes no lone surrogates."""
     import pandas as pd
 
     return pd.Index(pd.array(strings, dtype=pd.StringDtype("python", na_value=np.nan)))
