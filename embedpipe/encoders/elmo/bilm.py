@@ -69,4 +69,5 @@ class BiLm:
 
 def _zeros(lstm: ProjectedLstm, num_sequences: int) -> LstmState:
     cell_size, projection_size = lstm.projection.shape
-    return LstmState(lstm.bias.new_zeros(num_sequences, projection_size), lstm.bias.new_zeros(num_sequences, cell_size))
+    hidden, cell = lstm.bias.new_zeros(num_sequences, projection_size), lstm.bias.new_zeros(num_sequences, cell_size)
+    return LstmState(hidden, cell, is_zero=True)

@@ -30,10 +30,12 @@ class LstmState:
 
     :param hidden: *Shape:* ``(num_sequences, projection_size)``.
     :param cell: *Shape:* ``(num_sequences, cell_size)``.
+    :param is_zero: Whether all of it is zero at the beginning.
     """
 
     hidden: Tensor
     cell: Tensor
+    is_zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +86,28 @@ class ProjectedLstm:
         :returns: *Shape:* ``(num_packed, projection_size)``.
         """
         outputs = torch.empty_like(inputs)
+        num_begun = 0 if state.is_zero else len(state.hidden)
         for steps in _in_parts(num_active, backward=self.backward):
             first = min(start for start, _ in steps)
             last = max(stop for _, stop in steps)
             gates = self.bias.repeat(last - first, 1)
             self.of_input.add_to(gates, inputs[first:last])
             for start, stop in steps:
-                self._step(gates[start - first : stop - first], state, outputs[start:stop])
+                self._step(gates[start - first : stop - first], state, num_begun, outputs[start:stop])
+                num_begun = max(num_begun, stop - start)
         return outputs
 
-    def _step(self, gates: Tensor, state: LstmState, output: Tensor) -> None:
+    def _step(self, gates: Tensor, state: LstmState, num_begun: int, output: Tensor) -> None:
         """One word of each sequence that has one.
 
         :param gates: What the inputs contribute; overwritten. *Shape:* ``(count, 4 * cell_size)``.
+        :param num_begun: The first so many sequences have a state, and the others zero, which contributes nothing.
         :param output: Is filled in. *Shape:* ``(count, projection_size)``.
         """
         count = len(gates)
         hidden, cell = state.hidden[:count], state.cell[:count]
-        self.of_state.add_to(gates, hidden)
+        if num_begun:
+            self.of_state.add_to(gates[:num_begun], hidden[:num_begun])
         size = cell.shape[1]
         opened = gates[:, : 3 * size].sigmoid_()
         new = gates[:, 3 * size :].tanh_()
