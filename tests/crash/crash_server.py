@@ -1,4 +1,4 @@
-"""A process that has imported everything and forks one child a run, so that a run can be killed, and killed again, quickly.
+"""A process that has loaded everything once and forks one child a run, so that a run can be killed, and killed again, quickly.
 
 Reads requests from standard input, a JSON object a line, and answers each with the child's exit status (negative: the signal)
 and the commit points that it passed.
@@ -27,13 +27,20 @@ import transformers.models.bert.modeling_bert  # noqa: F401
 import embedpipe
 import embedpipe.api
 import embedpipe.encoders.loaded
+from embedpipe.config import load_config
 from embedpipe.store import durable
 
 
 def main() -> None:
+    torch.set_num_threads(1)
     print("ready", flush=True)
+    is_warm = False
     for line in sys.stdin:
-        print(json.dumps(run(json.loads(line))), flush=True)
+        request = json.loads(line)
+        if not is_warm:
+            load_config(request["config"]).job.load()  # a first one imports and compiles for longer than a whole run takes
+            is_warm = True
+        print(json.dumps(run(request)), flush=True)
 
 
 def run(request: dict) -> dict:
@@ -71,7 +78,6 @@ def extract(request: dict, write_end: int) -> None:
             raise OSError(fault["errno"], os.strerror(fault["errno"]))
 
     durable.commit_point = pass_point
-    torch.set_num_threads(1)
     status = 0
     try:
         embedpipe.extract(request["config"], request["output"], append=request.get("append", False)).close()

@@ -3,80 +3,16 @@
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import os
 import random
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import h5py
 import pytest
+from crash_runs import contents
 
 import embedpipe
 from embedpipe.store import durable
-
-NUM_SENTENCES = 40
-
-
-class Server:
-    """See crash_server.py."""
-
-    def __init__(self, folder: Path) -> None:
-        self.errors = folder / "errors.txt"
-        command = [sys.executable, str(Path(__file__).with_name("crash_server.py"))]
-        with self.errors.open("w") as errors:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
-        assert self._process.stdout.readline() == "ready\n"
-
-    def run(self, **request: Any) -> dict[str, Any]:
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory, tiny_model) -> dict[str, Any]:
-    return config_of(tmp_path_factory.mktemp("corpus") / "corpus.txt", tiny_model("bert"))
-
-
-def config_of(corpus: Path, model: Path) -> dict[str, Any]:
-    """A config, and its corpus, that make four shards."""
-    rng = random.Random(5)
-    words = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "near", "river", "bank"]
-    lines = [" ".join(rng.choices(words, k=rng.randrange(0, 14))) for _ in range(NUM_SENTENCES)]
-    corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return {
-        "corpus": {"type": "words", "path": str(corpus)},
-        "encoder": {"type": "transformer", "model": str(model), "device": "cpu"},
-        "views": {"last": {"layers": "last"}, "mean": {"layers": "first", "unit": "sentence"}},
-        "store": {"shard_size": 14_000},
-    }
-
-
-@pytest.fixture(scope="module")
-def whole(config, server, tmp_path_factory) -> tuple[dict[str, str], list[str]]:
-    """What an uninterrupted run leaves, and the commit points that it passes."""
-    folder = tmp_path_factory.mktemp("whole")
-    answer = server.run(config=config, output=str(folder / "features.h5"))
-    assert answer["status"] == 0, server.errors.read_text()
-    return contents(folder), answer["points"]
 
 
 def numbers_of_every_point(points: list[str]) -> list[int]:
@@ -84,25 +20,6 @@ def numbers_of_every_point(points: list[str]) -> list[int]:
     first = {name: number for number, name in reversed(list(enumerate(points, 1)))}
     last = {name: number for number, name in enumerate(points, 1)}
     return sorted({*first.values(), *last.values()})
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """sha256 of every file, of the master the datasets but for the provenance, which has times, and the checksum of that."""
-    found = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = str(path.relative_to(folder))
-        if name != "features.h5":
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-            continue
-        with h5py.File(path) as file:
-            keys: list[str] = []
-            file.visit(keys.append)
-            found.update({f"{name}:{key}": digest(file[key]) for key in keys if key not in ("provenance", "checksums")})
-    return found
-
-
-def digest(item: Any) -> str:
-    return hashlib.sha256(item[()].tobytes()).hexdigest() if isinstance(item, h5py.Dataset) else "group"
 
 
 def test_the_run_has_several_shards_and_passes_every_commit_point(whole):
@@ -127,7 +44,7 @@ def test_killed_at_random_moments_until_it_is_done_the_store_is_the_same(config,
     request = {"config": config, "output": str(tmp_path / "features.h5")}
     killed = 0
     while killed < 30:
-        answer = server.run(**request, kill_after=rng.uniform(0, 0.6))
+        answer = server.run(**request, kill_after=rng.uniform(0, 0.3))
         killed += answer["status"] == -9
         if answer["status"] == 0 or (tmp_path / "features.h5").exists():
             assert server.run(**request)["status"] == 0

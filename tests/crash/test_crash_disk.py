@@ -9,30 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_crash import Server, config_of, contents
+from crash_runs import Server, contents
 
 import embedpipe
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any) -> dict[str, Any]:
-    return config_of(tmp_path_factory.mktemp("corpus") / "corpus.txt", tiny_model("bert"))
-
-
-@pytest.fixture(scope="module")
-def whole(config: dict[str, Any], server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], list[str]]:
-    """What an uninterrupted run leaves, and the commit points that it passes."""
-    folder = tmp_path_factory.mktemp("whole")
-    answer = server.run(config=config, output=str(folder / "features.h5"))
-    assert answer["status"] == 0, server.errors.read_text()
-    return contents(folder), answer["points"]
 
 
 @pytest.fixture

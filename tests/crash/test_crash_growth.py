@@ -5,25 +5,17 @@ from __future__ import annotations
 import errno
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from test_crash import Server, contents
+from crash_runs import Server, contents
 
 import embedpipe
 from embedpipe.store import durable
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "near", "river", "bank"]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
-    yield server
-    server.close()
 
 
 def files_of(folder: Path) -> dict[str, str]:

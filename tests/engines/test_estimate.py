@@ -26,7 +26,7 @@ def config(tiny_model, tmp_path):
     return make
 
 
-@pytest.mark.parametrize(("num_lines", "head_bytes"), [(100, 2**20), (4000, 2**20), (12_000, 2**17)])
+@pytest.mark.parametrize(("num_lines", "head_bytes"), [(100, 2**20), (4000, 2**20), (6_000, 2**17)])
 def test_the_estimate_from_the_beginning_of_a_corpus_is_near_the_real_size(
     config, tmp_path, monkeypatch, num_lines, head_bytes
 ):

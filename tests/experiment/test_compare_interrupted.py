@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 
 import pytest
@@ -15,13 +14,6 @@ from embedpipe.experiment.compare import compare
 
 ASKED = comparison(choices=("last", "layer_4", "mix_all"), encoders={"one": MadeUp()})
 FILES = ("results.json", "results.csv")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def disk_is_not_waited_for():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda descriptor: None)
-        yield
 
 
 class InterruptedAt:

@@ -77,6 +77,17 @@ def alone(tmp_path_factory) -> dict[str, bytes]:
     return contents(folder)
 
 
+@pytest.fixture
+def empty_torch(tmp_path_factory, monkeypatch) -> str:
+    """Processes that start find nothing in it: its import is most of what one costs that ends before it trains."""
+    import torch  # noqa: F401  # stays what it is in this process
+
+    folder = tmp_path_factory.mktemp("empty")
+    (folder / "torch.py").touch()
+    monkeypatch.syspath_prepend(folder)
+    return str(folder)
+
+
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
     yield
@@ -138,6 +149,7 @@ def test_a_process_that_is_killed_loses_its_run_only_and_says_so(tmp_path):
     assert len(list((tmp_path / "runs").glob("*.json"))) == 6
 
 
+@pytest.mark.usefixtures("empty_torch")
 def test_if_all_processes_end_before_the_work_does_the_rest_is_left(tmp_path):
     seen = Seen()
     message = (
@@ -158,12 +170,14 @@ class Doomed(Nearest):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("empty_torch")
 def test_an_error_of_a_process_is_the_error_of_the_comparison(tmp_path):
     with pytest.raises(FeaturesError, match=r"^the head has found nothing$") as caught:
         compare(replace(unlucky(tmp_path, "fails"), **ONE_RUN), tmp_path, extract=Extraction(), num_workers=2)
     assert not hasattr(caught.value, "__notes__")
 
 
+@pytest.mark.usefixtures("empty_torch")
 def test_a_bug_in_a_process_shows_where_it_was(tmp_path):
     with pytest.raises(KeyError, match="a bug") as caught:
         compare(replace(unlucky(tmp_path, "has a bug"), **ONE_RUN), tmp_path, extract=Extraction(), num_workers=2)
@@ -233,11 +247,11 @@ def test_an_interrupted_comparison_leaves_no_process_and_goes_on_with_any_number
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals to process groups")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_ends_all_processes(tmp_path, number):
+def test_a_signal_ends_all_processes(tmp_path, empty_torch, number):
     """Ctrl-C goes to the whole group; SIGTERM and SIGKILL to the one that was started."""
     (tmp_path / "omen").write_text("hangs")
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(paths=[str(Path(__file__).parent)], folder=str(tmp_path)))
+    script.write_text(SCRIPT.format(paths=[empty_torch, str(Path(__file__).parent)], folder=str(tmp_path)))
     process = subprocess.Popen(
         [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

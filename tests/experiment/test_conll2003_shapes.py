@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -98,8 +98,8 @@ SHAPES: dict[str, Callable[[Documents], str]] = {
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory, tiny_model) -> dict[str, tuple[Results, Path]]:
-    """By shape, the results and the folder with the stores."""
+def find(tmp_path_factory, tiny_model) -> Callable[[str], tuple[Results, Path]]:
+    """Of a shape, the results and the folder with the stores, once they are asked for."""
     overrides = {
         "encoders.bert": {"model": str(tiny_model("bert")), "device": "cpu"},
         "choices": ["mix_all"],
@@ -108,16 +108,21 @@ def found(tmp_path_factory, tiny_model) -> dict[str, tuple[Results, Path]]:
         "seeds": [0],
         "fine_tune": {"epochs": 1, "learning_rate": 0.01},
     }
-    made = {}
-    monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # the disk is not waited for
-    for name, write in SHAPES.items():
+
+    @cache
+    def found(name: str) -> tuple[Results, Path]:
         folder = tmp_path_factory.mktemp(name)
         for part, file in FILES.items():
-            (folder / file).write_text(write(documents(part)))
-        made[name] = compare(folder, overrides), folder / "out"
-    monkeypatch.undo()
-    return made
+            (folder / file).write_text(SHAPES[name](documents(part)))
+        return compare(folder, overrides), folder / "out"
+
+    return found
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def shape(request: pytest.FixtureRequest) -> str:
+    """Of a module, so that the tests of one shape run in one process, and what they need is made in that one only."""
+    return request.param
 
 
 def compare(folder: Path, overrides: dict[str, Any]) -> Results:
@@ -131,26 +136,23 @@ def test_the_shapes_are_different_files():
     assert [(tag, old) for _, tag, old in first][:3] == [("B-LOC", "I-LOC"), ("B-LOC", "B-LOC"), ("O", "O")]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_words_and_tags_are_those_that_were_written(found, shape):
+def test_words_and_tags_are_those_that_were_written(find, shape):
     for part in FILES:
         sentences = [words for document in documents(part) for words in document]
-        with embedpipe.open_store(found[shape][1] / "features" / f"bert.sentence.{part}.h5") as store:
+        with embedpipe.open_store(find(shape)[1] / "features" / f"bert.sentence.{part}.h5") as store:
             assert [list(zip(stored.words, stored.labels["ner"], strict=True)) for stored in store] == sentences
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_documents_begin_where_the_file_says(found, shape):
+def test_documents_begin_where_the_file_says(find, shape):
     for part in FILES:
         numbers = [number for number, document in enumerate(documents(part), 1) for _ in document]
-        with embedpipe.open_store(found[shape][1] / "features" / f"bert.document.{part}.h5") as store:
+        with embedpipe.open_store(find(shape)[1] / "features" / f"bert.document.{part}.h5") as store:
             assert [stored.document for stored in store] == [f"doc-{number}" for number in numbers]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_context_of_a_sentence_is_its_document_and_nothing_beyond(found, shape):
+def test_the_context_of_a_sentence_is_its_document_and_nothing_beyond(find, shape):
     alone, within = (
-        embedpipe.open_store(found[shape][1] / "features" / f"bert.{context}.test.h5") for context in ("sentence", "document")
+        embedpipe.open_store(find(shape)[1] / "features" / f"bert.{context}.test.h5") for context in ("sentence", "document")
     )
     sizes = [len(document) for document in documents("test") for _ in document]
     with alone, within:
@@ -160,9 +162,9 @@ def test_the_context_of_a_sentence_is_its_document_and_nothing_beyond(found, sha
     assert same == [size == 1 for size in sizes]
 
 
-@pytest.mark.parametrize("shape", list(SHAPES)[1:])
-def test_every_shape_has_the_same_rows(found, shape):
-    published, results = found["as_published"][0], found[shape][0]
+@pytest.mark.parametrize("shape", list(SHAPES)[1:], indirect=True)
+def test_every_shape_has_the_same_rows(find, shape):
+    published, results = find("as_published")[0], find(shape)[0]
     assert results.rows == published.rows
     assert results.confusions == published.confusions
     assert results.paired == published.paired
@@ -173,8 +175,8 @@ def test_every_shape_has_the_same_rows(found, shape):
         assert replace(run, key="") == replace(same, key="")
 
 
-def test_the_comparison_has_learned_something_in_each_context(found):
-    results = found["as_published"][0]
+def test_the_comparison_has_learned_something_in_each_context(find):
+    results = find("as_published")[0]
     assert {(row.context, row.head) for row in results.rows} == {
         (context, head) for context in ("document", "sentence") for head in ("bilstm", "linear", "fine_tuned")
     }
