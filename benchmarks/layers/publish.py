@@ -24,8 +24,28 @@ def publish(folder: Path, name: str) -> None:
     """Copy results; the data's own sentences, whose licences are their own, stay behind."""
     results = json.loads((folder / "results.json").read_text())
     results |= {"disagreements": [], "maps": []}
-    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    (RESULTS / f"{name}.json").write_text(_written(results) + "\n")
     shutil.copy(folder / "results.csv", RESULTS / f"{name}.csv")
+
+
+def _written(value: Any, line: str = "\n") -> str:
+    """JSON with a line for each run, choice, row of a table: an item a line in lists of objects or lists, a field a line in
+    what holds such a list, and everything else on one line.
+    """
+    if not _has_lines(value):
+        return json.dumps(value, ensure_ascii=False)
+    inner = line + " "
+    if isinstance(value, dict):
+        fields = (f"{json.dumps(key, ensure_ascii=False)}: {_written(item, inner)}" for key, item in value.items())
+        return "{" + inner + f",{inner}".join(fields) + line + "}"
+    return "[" + inner + f",{inner}".join(_written(item, inner) for item in value) + line + "]"
+
+
+def _has_lines(value: Any) -> bool:
+    """Whether a list of objects or lists is anywhere in it."""
+    if isinstance(value, dict):
+        return any(map(_has_lines, value.values()))
+    return isinstance(value, list) and any(isinstance(item, dict | list) for item in value)
 
 
 def tables() -> str:
