@@ -100,9 +100,9 @@ def _everything() -> Iterator[ComponentInfo]:
 
 
 def _describe(role: str, name: str, cls: type) -> ComponentInfo:
-    text = inspect.cleandoc(cls.__doc__ or "")
-    descriptions = {match[1]: " ".join(match[2].split()) for match in _PARAM.finditer(text)}
-    summary = " ".join(_PARAM.sub("", text).split("\n\n", 1)[0].split())
+    texts = [inspect.cleandoc(base.__doc__ or "") for base in reversed(cls.__mro__)]  # its own words come last, and stand
+    descriptions = {match[1]: " ".join(match[2].split()) for text in texts for match in _PARAM.finditer(text)}
+    summary = " ".join(_PARAM.sub("", texts[-1]).split("\n\n", 1)[0].split())
     fields = tuple(_field(key, hint, field, descriptions.get(key, "")) for key, (hint, field) in fields_of(cls).items())
     return ComponentInfo(role, name, summary, fields)
 

@@ -117,22 +117,6 @@ class Tsv(Csv):
     """A tab-separated table, a sentence a row; a quote is a character like any other unless ``quoting`` is on.
 
     :param path: A file, a pattern (``data/*.tsv``), ``sample:NAME``, or several of them; gzip is recognised by itself.
-    :param text: Column of the text, by its name in the header or its number from 0.
-    :param labels: Columns of labels of the sentence, or a mapping from the label's name to its column; without a name, the
-        label of column 3 is ``column_3``.
-    :param id: Column of the sentence's id; without it ids are made up.
-    :param document: Column of the document's id; without it each row is a document of its own.
-    :param header: Whether the first row of each file names the columns.
-    :param delimiter: One character.
-    :param quoting: Whether a field may stand in double quotes; otherwise a quote is a character like any other.
-    :param word_index: Column of the number, from 0, of the one word that ``word_labels`` are of, as in data of word senses;
-        the words are then what white space separates in the text.
-    :param word_labels: Columns of labels of that word, or a mapping, as for ``labels``; all other words have ``_``, and so has
-        the word itself where the field is empty.
-    :param second: Column of a second text, which the encoder sees with the first as a pair: premise and hypothesis, question
-        and answer; left out, a row is one text.
-    :param words_by: What decides where words are: the encoder's ``tokenizer``, every single one of the ``characters``, or
-        ``white_space``.
     """
 
     delimiter: str = "\t"
