@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from embedpipe.batching import Batching, collate, plan_batches
+from embedpipe.batching import Batching, collate, group_equal, plan_batches
 from embedpipe.blocks import cut, size_in_bytes, skip_to, to_block
 from embedpipe.dataflow import Block, Encoder, ReadLog, Sentence, ViewInfo, WindowedSentence
 from embedpipe.errors import ConfigError, EncoderError
 from embedpipe.in_order import batch_sentences, embed_in_order, mistakes_in_order
 from embedpipe.layers import combined_size
 from embedpipe.reduction import BlockReduction
+from embedpipe.side_by_side import one_ahead, run_side_by_side
 from embedpipe.subwords import SentenceContext, WindowSize, choose_window_size
 
 if TYPE_CHECKING:
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
 
 DEFAULT_BLOCK_BYTES = 256 * 2**20
 
-OnBatch: TypeAlias = Callable[[int, int], None]
+_MOST_THREADS = 8
+"""That encode; each runs some Python, which only one can at a time."""
+
+OnBatch: TypeAlias = Callable[[int, int, int], None]
+"""Called with how many subwords of a block are done, how many it has, and how many sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +47,20 @@ class Progress:
     done_bytes: int
     size_bytes: int
 
-    def after(self, block: Block, log: ReadLog) -> Progress:
-        """How far it is when a block is embedded."""
-        return Progress(
-            self.num_sentences + len(block.sentences),
-            self.num_words + len(block.word_flags),
-            self.num_subwords + len(block.subword_ids),
-            log.position_bytes,
-            log.size_bytes,
+    def after(self, block: Block, position_bytes: int) -> Progress:
+        """How far it is when a block is embedded that was read up to a position."""
+        return replace(
+            self,
+            num_sentences=self.num_sentences + len(block.sentences),
+            num_words=self.num_words + len(block.word_flags),
+            num_subwords=self.num_subwords + len(block.subword_ids),
+            done_bytes=position_bytes,
         )
 
-    def within(self, log: ReadLog, part: int, whole: int) -> Progress:
-        """How far it is when ``part`` of the ``whole`` block's subwords, which is read up to ``log``, are embedded."""
-        ahead = (log.position_bytes - self.done_bytes) * part // max(1, whole)
-        return replace(
-            self, num_subwords=self.num_subwords + part, done_bytes=self.done_bytes + ahead, size_bytes=log.size_bytes
-        )
+    def within(self, part: int, whole: int, position_bytes: int) -> Progress:
+        """How far it is when ``part`` of the ``whole`` subwords are embedded of a block that was read up to a position."""
+        ahead = (position_bytes - self.done_bytes) * part // max(1, whole)
+        return replace(self, num_subwords=self.num_subwords + part, done_bytes=self.done_bytes + ahead)
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,25 @@ class Embedder:
         )
 
     @property
+    def num_threads(self) -> int:
+        """Batches that are encoded side by side: on a CPU one for each core that torch may use, as far as the encoder, by its
+        attribute ``is_thread_safe``, allows it.
+        """
+        import torch
+
+        is_thread_safe = getattr(self.encoder, "is_thread_safe", False)
+        return min(_MOST_THREADS, torch.get_num_threads()) if self._on_cpu and is_thread_safe else 1
+
+    @property
+    def budget_subwords(self) -> int:
+        """Most subwords of a batch, padding counted."""
+        return self.batching.budget(on_cpu=self._on_cpu)
+
+    @property
+    def _on_cpu(self) -> bool:
+        return str(self.encoder.description.get("device", "cpu")) == "cpu"
+
+    @property
     def view_infos(self) -> dict[str, ViewInfo]:
         """What the store says of each view."""
         num_layers, hidden_size = self.encoder.num_layers, self.encoder.hidden_size
@@ -139,14 +162,14 @@ class Embedder:
         """Let sentences flow through all stages.
 
         :param sentences: From the first one of the corpus on.
-        :param on_batch: Called after each batch with the number of subwords of its block that are done, and that it has.
+        :param on_batch: Called after each batch.
         :param start: The first sentence to embed; those before it are only looked at where they are its context.
         :param stop: The first sentence that is not to be embedded any more.
         :returns: Blocks of consecutive sentences, in order, nothing left out.
         :raises EncoderError: If the encoder cannot take a sentence, unless ``on_error`` is ``"record"``.
         :raises NonFiniteError: If a vector is not finite in ``dtype``, likewise; names view, layer and sentence.
         """
-        on_batch = on_batch or (lambda part, whole: None)
+        on_batch = on_batch or (lambda part, whole, num_sentences: None)
         if batch_sentences(self.encoder) is not None:
             yield from embed_in_order(self, cast("StatefulEncoder", self.encoder), sentences, on_batch, start, stop)
             return
@@ -154,7 +177,7 @@ class Embedder:
         subwords = self.tokenizer.tokenize(rest, joined=self.context.joined)
         windowed = self.context.windows(subwords, self.window_size, self.tokenizer.special)
         wanted = itertools.islice(windowed, start - skipped, None if stop is None else stop - skipped)
-        for block in cut(wanted, size_in_bytes(self.view_infos), self.block_bytes):
+        for block in one_ahead(cut(wanted, size_in_bytes(self.view_infos), self.block_bytes)):
             yield self._embed_block(block, on_batch)
 
     def _embed_block(self, block: Sequence[WindowedSentence], on_batch: OnBatch) -> Block:
@@ -162,27 +185,30 @@ class Embedder:
             block, self.views, self.view_infos, self.encoder.num_layers, self.tokenizer.special, stops=self.on_error == "stop"
         )
         num_subwords, num_done = sum(len(sentence.subwords.subword_ids) for sentence in block), 0
-        lengths = [len(window.input_ids) for window in reduction.windows]
-        for chosen in plan_batches(lengths, self.batching.budget_subwords):
-            num_done += self._encode(chosen, reduction)
-            on_batch(num_done, num_subwords)
+        groups = group_equal(reduction.windows)
+        lengths = [len(reduction.windows[first].input_ids) for first, *_ in groups]
+        batches = [[groups[index] for index in chosen] for chosen in plan_batches(lengths, self.budget_subwords)]
+        for num_more in run_side_by_side(lambda batch: self.encode_batch(batch, reduction), batches, self.num_threads):
+            num_done += num_more
+            on_batch(num_done, num_subwords, len(block))
         return to_block(block, reduction.rows, reduction.failures)
 
-    def _encode(self, chosen: Sequence[int], reduction: BlockReduction) -> int:
+    def encode_batch(self, groups: Sequence[Sequence[int]], reduction: BlockReduction) -> int:
         """Run one batch; what the encoder cannot take (out of memory) is halved, down to a sentence's window alone.
 
+        :param groups: Of equal windows, which are encoded once.
         :returns: The number of subwords that are done.
         """
-        batch = collate([reduction.windows[index] for index in chosen], pad_id=self.tokenizer.special.pad_id)
+        batch = collate([reduction.windows[first] for first, *_ in groups], pad_id=self.tokenizer.special.pad_id)
         try:
             hidden_states = self.encoder.encode(batch, reduction.layers)
         except EncoderError as error:
-            if len(chosen) == 1:
-                return reduction.fail(chosen[0], error)
+            if len(groups) == 1:
+                return sum(reduction.fail(index, error) for index in groups[0])
         else:
-            return reduction.take(chosen, hidden_states)
-        middle = len(chosen) // 2
-        return self._encode(chosen[:middle], reduction) + self._encode(chosen[middle:], reduction)
+            return reduction.take(groups, hidden_states)
+        middle = len(groups) // 2
+        return self.encode_batch(groups[:middle], reduction) + self.encode_batch(groups[middle:], reduction)
 
 
 def extract(
@@ -202,18 +228,47 @@ def extract(
     :param sentences: From the first one of the corpus on.
     :param log: The one that the sentences' reader reports to.
     """
+    read = _Positions(sentences, log, start)
     done = Progress(start, 0, 0, 0, log.size_bytes)
 
-    def on_batch(part: int, whole: int) -> None:
-        on_progress(done.within(log, part, whole))
+    def on_batch(part: int, whole: int, num_sentences: int) -> None:
+        on_progress(replace(done.within(part, whole, read.after(num_sentences)), size_bytes=log.size_bytes))
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedpipe-writer") as thread:
         sealing: Future[object] | None = None
-        for block in embedder.embed(sentences, on_batch, start=start, stop=stop):
+        for block in embedder.embed(read, on_batch, start=start, stop=stop):
             if sealing is not None:
                 sealing.result()
             sealing = thread.submit(writer.append, block, done.num_sentences)
-            done = done.after(block, log)
+            done = replace(done.after(block, read.after(len(block.sentences))), size_bytes=log.size_bytes)
+            read.forget(len(block.sentences))
             on_progress(done)
         if sealing is not None:
             sealing.result()
+
+
+class _Positions:
+    """Passes sentences on and remembers how far the corpus was read at each, as reading is ahead of embedding.
+
+    :param start: Of so many sentences at the beginning, nothing is remembered.
+    """
+
+    def __init__(self, sentences: Iterable[Sentence], log: ReadLog, start: int) -> None:
+        self._sentences = sentences
+        self._log = log
+        self._start = start
+        self._positions: deque[int] = deque()
+
+    def __iter__(self) -> Iterator[Sentence]:
+        for number, sentence in enumerate(self._sentences):
+            if number >= self._start:
+                self._positions.append(self._log.position_bytes)
+            yield sentence
+
+    def after(self, num_sentences: int) -> int:
+        """The position, in bytes, behind so many of those that are remembered."""
+        return self._positions[num_sentences - 1]
+
+    def forget(self, num_sentences: int) -> None:
+        for _ in range(num_sentences):
+            self._positions.popleft()

@@ -89,8 +89,8 @@ def _embed_block(
     for batch in batches:
         states = {layer: state[num_stored:] for layer, state in _encode(embedder, batch).items()}
         chosen = range(taken, taken + len(batch) - num_stored)
-        num_done += reduction.take(chosen, states)
-        on_batch(num_done, num_subwords)
+        num_done += reduction.take([[index] for index in chosen], states)
+        on_batch(num_done, num_subwords, len(block))
         taken, num_stored = chosen.stop, 0
     return to_block(block, reduction.rows, reduction.failures)
 

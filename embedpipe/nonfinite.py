@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from embedpipe.errors import NonFiniteError
 
 if TYPE_CHECKING:
-    from embedpipe.views import SentenceStates
+    from embedpipe.states import SentenceStates
 
 
 def largest_values(states: SentenceStates, position: int) -> dict[int, float]:
@@ -17,8 +17,10 @@ def largest_values(states: SentenceStates, position: int) -> dict[int, float]:
 
     :param position: Of the sentence in ``states``.
     """
+    import torch
+
     start, end = states.sentence_offsets[position].tolist()
-    taken = {layer: [vectors[start:end]] for layer, vectors in states.subwords.items()}
+    taken = {layer: [states.subwords(layer, torch.float32)[start:end]] for layer in states.layers}
     for layer, vectors in states.cls.items():
         taken[layer].append(vectors[position : position + 1])
     return {layer: max(float(part.abs().max()) for part in parts if len(part)) for layer, parts in sorted(taken.items())}

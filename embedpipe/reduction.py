@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ import numpy as np
 from embedpipe.dataflow import HiddenStates, SpecialSubwords, ViewInfo, Window, WindowedSentence
 from embedpipe.errors import ConfigError, EmbedpipeError
 from embedpipe.nonfinite import blame_a_layer, largest_values
+from embedpipe.states import SentenceStates
 from embedpipe.subwords import cls_position
-from embedpipe.views import SentenceStates
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class BlockReduction:
-    """Takes the hidden states of one batch after the other and keeps of them what the views ask for.
+    """Takes the hidden states of batches, in any order and from any thread, and keeps of them what the views ask for.
 
     A sentence is reduced as soon as all its windows are there; until then, only a sentence that needs several windows has its
     hidden states kept.
@@ -47,6 +48,8 @@ class BlockReduction:
         self._stops = stops
         self._takes_cls = any(view.pooling == "cls" for view in views.values())
         self._owner = [index for index, sentence in enumerate(block) for _ in sentence.windows]
+        self._lock = threading.Lock()
+        """Held where windows of one sentence come together."""
         self._waiting: dict[int, list[tuple[Window, dict[int, Tensor], dict[int, Tensor]]]] = {}
         self._first_row = _first_rows(block)
         self._num_first = _num_first(block)
@@ -60,21 +63,23 @@ class BlockReduction:
             for name, info in infos.items()
         }
 
-    def take(self, chosen: Sequence[int], hidden_states: HiddenStates) -> int:
+    def take(self, chosen: Sequence[Sequence[int]], hidden_states: HiddenStates) -> int:
         """Reduce one batch.
 
-        :param chosen: Indices into ``windows`` of the batch's rows.
-        :param hidden_states: *Shape:* ``(num_windows, length, hidden_size)`` for each layer.
+        :param chosen: For each row of the batch, the indices into ``windows`` of those that it stands for.
+        :param hidden_states: *Shape:* ``(num_rows, length, hidden_size)`` for each layer.
         :returns: The number of subwords that were taken.
         """
-        whole = [row for row, index in enumerate(chosen) if len(self._block[self._owner[index]].windows) == 1]
+        length = next(iter(hidden_states.values())).shape[1]
+        flat = {layer: state.flatten(0, 1) for layer, state in hidden_states.items()}
+        starts = {index: row * length for row, indices in enumerate(chosen) for index in indices}
+        whole = [index for index in starts if len(self._block[self._owner[index]].windows) == 1]
         if whole:
-            windows = [self.windows[chosen[row]] for row in whole]
-            sentences = [self._owner[chosen[row]] for row in whole]
-            self._reduce(sentences, *self._gather(whole, windows, hidden_states))
-        for row in sorted(set(range(len(chosen))) - set(whole)):
-            self._keep_window(chosen[row], row, hidden_states)
-        return sum(self.windows[index].num_kept for index in chosen)
+            places, cls_places = self._places(whole, [starts[index] for index in whole])
+            self._reduce([self._owner[index] for index in whole], flat, places, _rows(flat, cls_places))
+        for index in starts.keys() - set(whole):
+            self._keep_window(index, starts[index], flat)
+        return sum(self.windows[index].num_kept for index in starts)
 
     def fail(self, index: int, error: EmbedpipeError) -> int:
         """Give up the sentence of a window.
@@ -86,79 +91,89 @@ class BlockReduction:
         message = f"embedding sentence {self._block[sentence].subwords.sentence.id!r}: {error}"
         if self._stops:
             raise type(error)(message) from error
-        self.failures[sentence] = message
-        self._waiting.pop(sentence, None)
+        with self._lock:
+            self.failures[sentence] = message
+            self._waiting.pop(sentence, None)
         return self.windows[index].num_kept
 
-    def _gather(
-        self, rows: Sequence[int], windows: Sequence[Window], hidden_states: HiddenStates
-    ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-        """The kept subwords' states one behind the other, and the classification subwords', float32."""
+    def _places(self, indices: Sequence[int], starts: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Where the kept subwords of windows are, one behind the other, and, if a view asks, the classification subwords.
+
+        :param starts: Row of each window's first subword.
+        """
         import torch
 
-        length = next(iter(hidden_states.values())).shape[1]
-        kept = [np.arange(*part) + row * length for row, window in zip(rows, windows, strict=True) for part, _ in window.parts]
+        windows = [self.windows[index] for index in indices]
+        kept = [
+            (start + first, start + end)
+            for window, start in zip(windows, starts, strict=True)
+            for (first, end), _ in window.parts
+        ]
         cls = [cls_position(window, self._special) for window in windows] if self._takes_cls else []
-        cls_rows = [row * length + position for row, position in zip(rows, cls, strict=False)]
-        picked = torch.from_numpy(np.concatenate([*kept, np.array(cls_rows, dtype=np.int64)]))
-        num_kept = len(picked) - len(cls_rows)
-        subwords, specials = {}, {}
-        for layer, state in hidden_states.items():
-            vectors = state.flatten(0, 1)[picked.to(state.device)].float()
-            subwords[layer], specials[layer] = vectors[:num_kept], vectors[num_kept:]
-        return subwords, specials
+        cls_places = np.array([start + position for start, position in zip(starts, cls, strict=False)], dtype=np.int64)
+        return torch.from_numpy(_numbers_in(np.array(kept, dtype=np.int64).reshape(-1, 2))), torch.from_numpy(cls_places)
 
-    def _keep_window(self, index: int, row: int, hidden_states: HiddenStates) -> None:
+    def _keep_window(self, index: int, start: int, flat: Mapping[int, Tensor]) -> None:
         """Hold a window until the sentence's other windows are there."""
         import torch
 
         window, sentence = self.windows[index], self._owner[index]
-        if sentence in self.failures:
-            return
-        waiting = self._waiting.setdefault(sentence, [])
-        waiting.append((window, *self._gather([row], [window], hidden_states)))
-        if len(waiting) < len(self._block[sentence].windows):
-            return
+        places, cls_places = self._places([index], [start])
+        piece = (window, _rows(flat, places), _rows(flat, cls_places))
+        with self._lock:
+            if sentence in self.failures:
+                return
+            self._waiting.setdefault(sentence, []).append(piece)
+            if len(self._waiting[sentence]) < len(self._block[sentence].windows):
+                return
+            waiting = self._waiting.pop(sentence)
         waiting.sort(key=lambda piece: [first for _, first in piece[0].parts])
-        order = torch.from_numpy(np.argsort(np.concatenate([_subwords_of(piece[0]) for piece in waiting])))
-        subwords = {layer: torch.cat([piece[1][layer] for piece in waiting]) for layer in hidden_states}
-        subwords = {layer: vectors[order.to(vectors.device)] for layer, vectors in subwords.items()}
-        cls = {layer: torch.stack([piece[2][layer] for piece in waiting]).mean(dim=0) for layer in hidden_states}
-        del self._waiting[sentence]
-        self._reduce([sentence], subwords, cls)
+        order = torch.from_numpy(np.argsort(np.concatenate([_subwords_of(window) for window, _, _ in waiting])))
+        joined = {layer: torch.cat([subwords[layer] for _, subwords, _ in waiting]) for layer in flat}
+        cls = {layer: torch.stack([each[layer].float() for _, _, each in waiting]).mean(dim=0) for layer in flat}
+        self._reduce([sentence], joined, order, cls)
 
-    def _reduce(self, sentences: Sequence[int], subwords: dict[int, Tensor], cls: dict[int, Tensor]) -> None:
-        import torch
-
-        device = next(iter(subwords.values())).device
-        lengths = np.array([len(self._block[index].subwords.subword_ids) for index in sentences], dtype=np.int64)
-        firsts = np.cumsum(lengths) - lengths
-        word_offsets = [
-            self._block[index].subwords.word_offsets + first for index, first in zip(sentences, firsts, strict=True)
-        ]
-        states = SentenceStates(
-            subwords=subwords,
-            cls=cls,
-            word_offsets=torch.from_numpy(np.concatenate(word_offsets)).to(device),
-            sentence_offsets=torch.from_numpy(np.stack([firsts, firsts + lengths], axis=1)).to(device),
-            second_starts=torch.from_numpy(firsts + self._num_first[np.asarray(sentences)]).to(device),
-        )
-        taken = {name: self._in_dtype(name, view.rows(states, self._num_layers)) for name, view in self._views.items()}
+    def _reduce(self, sentences: Sequence[int], flat: Mapping[int, Tensor], places: Tensor, cls: Mapping[int, Tensor]) -> None:
+        """Take the rows of all views from the states of whole sentences; see :class:`~embedpipe.states.SentenceStates`."""
+        states = self._states(sentences, flat, places, cls)
+        taken = {name: self._rows_of(name, view, states) for name, view in self._views.items()}
         self._find_failures(sentences, taken, states)
         fine = [position for position, sentence in enumerate(sentences) if sentence not in self.failures]
+        numbers = {unit: self._row_numbers(unit, sentences) for unit in {view.unit for view in self._views.values()}}
         for name, view in self._views.items():
-            rows = self._row_numbers(view.unit, sentences)
+            rows = numbers[view.unit]
             if len(fine) == len(sentences):
                 self.rows[name][rows] = taken[name]
             else:
                 kept = np.isin(self._positions(view.unit, sentences), fine)
                 self.rows[name][rows[kept]] = taken[name][kept]
 
-    def _in_dtype(self, name: str, vectors: Tensor) -> FloatArray:
+    def _states(
+        self, sentences: Sequence[int], flat: Mapping[int, Tensor], places: Tensor, cls: Mapping[int, Tensor]
+    ) -> SentenceStates:
         import torch
 
-        converted: FloatArray = vectors.to(getattr(torch, str(self.rows[name].dtype))).cpu().numpy()
-        return converted
+        device = next(iter(flat.values())).device
+        subwords = [self._block[index].subwords for index in sentences]
+        lengths = np.array([len(each.subword_ids) for each in subwords], dtype=np.int64)
+        firsts = np.cumsum(lengths) - lengths
+        counts = [len(each.word_offsets) for each in subwords]
+        word_offsets = np.concatenate([each.word_offsets for each in subwords]) + np.repeat(firsts, counts)[:, None]
+        return SentenceStates(
+            layers=flat,
+            places=places.to(device),
+            cls={layer: vectors.float() for layer, vectors in cls.items()},
+            word_offsets=torch.from_numpy(word_offsets).to(device),
+            sentence_offsets=torch.from_numpy(np.stack([firsts, firsts + lengths], axis=1)).to(device),
+            second_starts=torch.from_numpy(firsts + self._num_first[np.asarray(sentences)]).to(device),
+        )
+
+    def _rows_of(self, name: str, view: View, states: SentenceStates) -> FloatArray:
+        import torch
+
+        dtype = getattr(torch, str(self.rows[name].dtype))
+        rows: FloatArray = view.rows(states, self._num_layers, dtype).cpu().numpy()
+        return rows
 
     def _find_failures(self, sentences: Sequence[int], taken: Mapping[str, FloatArray], states: SentenceStates) -> None:
         for name, rows in taken.items():
@@ -179,13 +194,29 @@ class BlockReduction:
         return np.repeat(np.arange(len(sentences)), counts)
 
     def _row_numbers(self, unit: str, sentences: Sequence[int]) -> IntArray:
-        first = self._first_row[unit]
-        return np.concatenate([np.arange(first[index], first[index + 1]) for index in sentences])
+        first, indices = self._first_row[unit], np.asarray(sentences)
+        return _numbers_in(np.stack([first[indices], first[indices + 1]], axis=1))
+
+
+def _rows(flat: Mapping[int, Tensor], places: Tensor) -> dict[int, Tensor]:
+    """Some rows of each layer, in the encoder's precision."""
+    return {layer: state.index_select(0, places.to(state.device)) for layer, state in flat.items()}
 
 
 def _subwords_of(window: Window) -> IntArray:
     """The number in the sentence of each subword that is taken from a window."""
     return np.concatenate([np.arange(first, first + end - start) for (start, end), first in window.parts])
+
+
+def _numbers_in(ranges: IntArray) -> IntArray:
+    """All numbers of some half-open ranges, one range behind the other.
+
+    :param ranges: *Shape:* ``(num_ranges, 2)``.
+    """
+    lengths = ranges[:, 1] - ranges[:, 0]
+    firsts = np.cumsum(lengths) - lengths
+    numbers: IntArray = np.arange(int(lengths.sum())) + np.repeat(ranges[:, 0] - firsts, lengths)
+    return numbers
 
 
 def _all_finite(rows: FloatArray) -> bool:

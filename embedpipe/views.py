@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from embedpipe.dataflow import ViewInfo
 from embedpipe.layers import NAMED, LayerCombination, combined_size
-from embedpipe.pooling import pool_sentences, pool_words
+from embedpipe.pooling import pool_words, zero_where_empty
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+
+    from embedpipe.states import Ranges, SentenceStates
 
 _POOLING_OF_UNIT = {"word": ("first", "last", "mean", "max"), "sentence": ("mean", "max", "cls", "last"), "subword": ()}
 """The first one of sentences is their default; that of words depends on the encoder."""
@@ -74,49 +77,28 @@ class View:
             stacked=self.layers.stacked,
         )
 
-    def rows(self, states: SentenceStates, num_layers: int) -> Tensor:
-        """Combine layers, then pool.
+    def rows(self, states: SentenceStates, num_layers: int, dtype: torch.dtype) -> Tensor:
+        """Combine layers and pool, in float32 where numbers are added.
 
+        Where pooling chooses one subword, the others are left out before layers are combined.
+
+        :param dtype: Of the store; what is only moved is rounded to it first, of which there is less.
         :returns: *Shape:* ``(num_rows, vector_size)``; stacked: ``(num_rows, num_needed_layers, vector_size)``.
         """
-        needed = self.layers.needed_layers(num_layers)
-        if self.unit == "sentence" and self.pooling == "cls":
-            return self.layers.combine([states.cls[layer] for layer in needed])
-        vectors = self.layers.combine([states.subwords[layer] for layer in needed])
-        if self.unit == "subword":
-            return vectors
-        if self.unit == "word":
-            return pool_words(vectors, states.word_offsets, mode=self.pooling)  # type: ignore[arg-type]
-        return pool_sentences(vectors, states.text_offsets(self.of), None, mode=self.pooling)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True)
-class SentenceStates:
-    """The hidden states of some whole sentences, without padding and special subwords, float32.
-
-    :param subwords: Layer index to states. *Shape:* ``(num_subwords, hidden_size)``.
-    :param cls: Layer index to the classification subword's states; empty where no view asks for it. *Shape:* ``(num_sentences,
-        hidden_size)``.
-    :param word_offsets: Subwords of each word. *Shape:* ``(num_words, 2)``.
-    :param sentence_offsets: Subwords of each sentence. *Shape:* ``(num_sentences, 2)``.
-    :param second_starts: Where the subwords of a pair's second text start; their end for what is no pair. *Shape:*
-        ``(num_sentences,)``.
-    """
-
-    subwords: Mapping[int, Tensor]
-    cls: Mapping[int, Tensor]
-    word_offsets: Tensor
-    sentence_offsets: Tensor
-    second_starts: Tensor
-
-    def text_offsets(self, of: Literal["both", "first", "second"]) -> Tensor:
-        """Subwords of each sentence, or of one text of each pair. *Shape:* ``(num_sentences, 2)``."""
-        if of == "both":
-            return self.sentence_offsets
         import torch
 
-        starts, ends = self.sentence_offsets.unbind(dim=1)
-        return torch.stack([starts, self.second_starts] if of == "first" else [self.second_starts, ends], dim=1)
+        needed = self.layers.needed_layers(num_layers)
+        if self.pooling == "cls":
+            return self.layers.combine([states.cls[layer] for layer in needed]).to(dtype)
+        exact = dtype if getattr(self.layers, "only_moves", False) else torch.float32
+        if self.unit == "subword":
+            return self.layers.combine([states.subwords(layer, exact) for layer in needed]).to(dtype)
+        ranges: Ranges = "words" if self.unit == "word" else self.of
+        if self.pooling in ("first", "last"):
+            rows = self.layers.combine([states.chosen(layer, ranges, self.pooling, exact) for layer in needed])
+            return zero_where_empty(rows, states.offsets(ranges)).to(dtype)
+        vectors = self.layers.combine([states.subwords(layer, torch.float32) for layer in needed])
+        return pool_words(vectors, states.offsets(ranges), mode=self.pooling).to(dtype)  # type: ignore[arg-type]
 
 
 def default_word_pooling(*, is_causal: bool) -> Literal["first", "last"]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -151,7 +153,9 @@ def test_equal_input_gives_equal_bytes(make_embedder):
 
 def test_every_subword_is_reported_as_progress(embedder):
     calls = []
-    (block,) = embedder.embed(sentences_of("the dog", "", " ".join("a" * 200)), lambda part, whole: calls.append((part, whole)))
+    (block,) = embedder.embed(
+        sentences_of("the dog", "", " ".join("a" * 200)), lambda part, whole, num_sentences: calls.append((part, whole))
+    )
     assert calls[-1] == (len(block.subword_ids), len(block.subword_ids))
     assert calls == sorted(calls)
 
@@ -279,3 +283,93 @@ def test_a_sentence_whose_vectors_are_not_finite_can_be_recorded_instead(make_em
     assert list(block.failures) == ["1"] and "layer 4 of the encoder has values that are not finite" in block.failures["1"]
     assert block.views["last"].any(axis=1).tolist() == [True, True, False, False, True, True]
     assert np.isfinite(block.views["cls"]).all()
+
+
+MANY = [" ".join(["the", "dog", "a", "fox", "sat", "."][number % 5 :]) + f" {number}" * (number % 7) for number in range(60)]
+
+
+def counted(monkeypatch, embedder):
+    """Count the windows that the encoder is given."""
+    encode, given = embedder.encoder.encode, []
+    monkeypatch.setattr(
+        embedder.encoder, "encode", lambda batch, layers: given.append(len(batch.input_ids)) or encode(batch, layers)
+    )
+    return given
+
+
+def test_repeated_sentences_go_through_the_encoder_once_and_have_equal_rows(embedder, monkeypatch):
+    texts = ["the dog", "a fox", " ".join("a b" * 90), "", "She went ."]
+    alone = one_block(embedder, sentences_of(*texts))
+    num_windows = len(embedder_windows(embedder, sentences_of(*texts)))
+    given = counted(monkeypatch, embedder)
+    (block,) = embedder.embed(sentences_of(*texts * 3))
+    assert sum(given) < num_windows + 1
+    for view, rows in block.views.items():
+        first, second, third = np.split(rows, 3)
+        assert first.tobytes() == second.tobytes() == third.tobytes()
+        np.testing.assert_allclose(first, alone.views[view], atol=1e-5)
+
+
+def embedder_windows(embedder, sentences):
+    windowed = embedder.context.windows(
+        embedder.tokenizer.tokenize(sentences), embedder.window_size, embedder.tokenizer.special
+    )
+    return [window for sentence in windowed for window in sentence.windows]
+
+
+def test_the_same_subwords_as_other_words_are_pooled_as_those_words(embedder, monkeypatch):
+    given = counted(monkeypatch, embedder)
+    whole = Sentence.from_text("0", "d", "a fox's")
+    spans = ((0, 1), (2, 5), (5, 7))
+    cut = Sentence("1", "d", "a fox's", spans)
+    one = Sentence("2", "d", "a fox's", ((0, 7),))
+    (block,) = embedder.embed([whole, cut, one])
+    assert sum(given) == 1
+    assert [len(sentence.words) for sentence in block.sentences][1:] == [3, 1]
+    last = block.views["last"][-4:]
+    np.testing.assert_array_equal(last[0], last[3])  # pooling first: the first subword of "a" and of all of it
+    assert np.abs(last[0] - last[1]).max() > 1e-3
+
+
+def test_sentences_are_not_taken_for_equal_in_other_documents_that_they_see(make_embedder):
+    embedder = make_embedder(context=DocumentContext())
+    texts = [["the dog", "sat ."], ["the dog", "ran away"], ["the dog", "sat ."]]
+    corpus = [
+        Sentence.from_words(f"{number}/{place}", str(number), text.split())
+        for number, document in enumerate(texts)
+        for place, text in enumerate(document)
+    ]
+    first, other, again = np.split(one_block(embedder, corpus).views["mean"], 3)
+    assert first.tobytes() == again.tobytes()
+    assert np.abs(first[0] - other[0]).max() > 1e-3
+
+
+def test_how_many_batches_run_side_by_side_changes_no_byte(make_embedder, monkeypatch):
+    def embed(num_threads):
+        monkeypatch.setattr(Embedder, "num_threads", num_threads)
+        (block,) = make_embedder(batching=Batching(40), dtype="float32").embed(sentences_of(*MANY, " ".join("a b c" * 90)))
+        return {view: rows.tobytes() for view, rows in block.views.items()}
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert embed(1) == embed(2) == embed(7)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_only_an_encoder_that_says_so_runs_in_several_threads(embedder, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert embedder.num_threads == 3
+    monkeypatch.setattr(type(embedder.encoder), "is_thread_safe", False)
+    assert embedder.num_threads == 1
+
+
+def test_of_several_sentences_that_fail_the_one_of_the_first_batch_is_named(embedder, monkeypatch):
+    monkeypatch.setattr(Embedder, "num_threads", 4)
+    refuse(monkeypatch, embedder, lambda ids: ids.shape[1] > 20)
+    texts = [" ".join("abcdefgh"[: 2 + number % 6]) * 9 for number in range(20)]
+    longest = max(range(20), key=lambda number: len(embedder_windows(embedder, sentences_of(texts[number]))[0].input_ids))
+    for _ in range(5):
+        with pytest.raises(EncoderError, match=f"embedding sentence '{longest}'"):
+            one_block(replace(embedder, batching=Batching(1)), sentences_of(*texts))

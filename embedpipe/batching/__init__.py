@@ -2,5 +2,6 @@
 
 from embedpipe.batching.collate import collate
 from embedpipe.batching.plan import Batching, plan_batches
+from embedpipe.batching.repeats import group_equal
 
-__all__ = ["Batching", "collate", "plan_batches"]
+__all__ = ["Batching", "collate", "group_equal", "plan_batches"]

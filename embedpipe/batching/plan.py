@@ -2,38 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Gt
+
+_ON_A_CPU, _ELSEWHERE = 1024, 32_768
+_SHARE_OF_A_START = 16
+"""A batch takes as long as its subwords and a sixteenth of the budget: what it takes to start it, in every layer. Measured with
+MiniLM on a CPU: 60 subwords of 1024 in float32, and 170 in bfloat16."""
 
 
 @dataclass(frozen=True)
 class Batching:
     """How many subwords go through the encoder at a time.
 
-    :param budget_subwords: Subwords of one batch, padding and special ones counted. A longer window goes alone.
+    :param budget_subwords: Subwords of one batch, padding and special ones counted. A longer window goes alone. Left out: 1024
+        on a CPU, where the numbers of a batch should fit its caches, and 32,768 on a GPU.
     """
 
-    budget_subwords: Annotated[int, Gt(0)] = 4096
+    budget_subwords: Annotated[int, Gt(0)] | None = None
+
+    def budget(self, *, on_cpu: bool) -> int:
+        """The budget of a given encoder.
+
+        :param on_cpu: Whether it is on a CPU.
+        """
+        return self.budget_subwords or (_ON_A_CPU if on_cpu else _ELSEWHERE)
 
 
 def plan_batches(lengths: Sequence[int], budget_subwords: int) -> list[list[int]]:
     """Group windows of similar length, the longest first, so that little is padded and memory peaks at the start.
 
-    Windows of equal length keep their order, so that equal input gives equal batches.
+    Padding and the number of batches are weighed against each other: of the ways to cut the windows, sorted by length, that
+    cut where a length ends or a batch is full, the one that takes the least time. Windows of equal length keep their order,
+    so that equal input gives equal batches.
 
     :param lengths: Subwords of each window, special ones counted.
     :param budget_subwords: Most subwords of a batch, padding counted.
     :returns: Indices into ``lengths``, each exactly once.
     """
-    batches: list[list[int]] = []
-    room = 0
-    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        if room == 0:
-            batches.append([])
-            room = max(1, budget_subwords // max(1, lengths[index]))
-        batches[-1].append(index)
-        room -= 1
-    return batches
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    cuts = _cuts([lengths[index] for index in order], budget_subwords)
+    return [order[start:stop] for start, stop in cuts]
+
+
+def _cuts(lengths: Sequence[int], budget: int) -> list[tuple[int, int]]:
+    """Where to cut lengths that are sorted, the longest first: the shortest path through all places to cut."""
+    ends = _ends_of_runs(lengths)
+    time = [0.0, *[float("inf")] * len(lengths)]
+    start_of = [0] * (len(lengths) + 1)
+    for start, length in enumerate(lengths):
+        if time[start] == float("inf"):
+            continue  # no batch ends here
+        for stop in _stops(start, start + max(1, budget // max(1, length)), ends):
+            seconds = time[start] + budget / _SHARE_OF_A_START + (stop - start) * length
+            if seconds < time[stop]:
+                time[stop], start_of[stop] = seconds, start
+    cuts, stop = [], len(lengths)
+    while stop:
+        cuts.append((start_of[stop], stop))
+        stop = start_of[stop]
+    return cuts[::-1]
+
+
+def _stops(start: int, full: int, ends: Sequence[int]) -> Iterator[int]:
+    """Where a batch may end: with a run of equal lengths, or where it is full."""
+    stop = ends[start]
+    while stop <= full:
+        yield stop
+        if stop == len(ends):
+            return
+        stop = ends[stop]
+    yield full
+
+
+def _ends_of_runs(lengths: Sequence[int]) -> list[int]:
+    """For each place, where the run of lengths that are equal to its own ends."""
+    ends = [len(lengths)] * len(lengths)
+    for index in range(len(lengths) - 2, -1, -1):
+        ends[index] = ends[index + 1] if lengths[index] == lengths[index + 1] else index + 1
+    return ends

@@ -7,6 +7,7 @@ each layer sees the state, and the one in front of the first layer that nobody n
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,17 @@ class _HighestLayerReached(Exception):
     """Ends a forward pass."""
 
 
+class _Pass(threading.local):
+    """What is kept of a forward pass; each thread has its own."""
+
+    def __init__(self) -> None:
+        self.needed: frozenset[int] = frozenset()
+        self.num_entered = 0
+        self.states: dict[int, Tensor] = {}
+
+
 class LayerCapture:
-    """Runs a model and keeps the hidden states that are asked for.
+    """Runs a model and keeps the hidden states that are asked for; threads may run it side by side.
 
     :param model: Encoder with its layers in a :class:`~torch.nn.ModuleList`.
     :param num_layers: How often the layers are run in one pass (ALBERT runs one layer many times).
@@ -32,9 +42,7 @@ class LayerCapture:
     def __init__(self, model: nn.Module, num_layers: int) -> None:
         self._model = model
         self._num_layers = num_layers
-        self._states: dict[int, Tensor] = {}
-        self._needed: frozenset[int] = frozenset()
-        self._num_entered = 0
+        self._pass = _Pass()
         self.hooks_work = False
         """Whether what enters the layers is what the model reports."""
         if (layers := outermost_layers(model)) is not None:
@@ -54,25 +62,27 @@ class LayerCapture:
         return {layer: states[layer] for layer in wanted}
 
     def _run_hooked(self, wanted: frozenset[int], inputs: dict[str, Tensor]) -> dict[int, Tensor]:
-        self._needed, self._num_entered, self._states = wanted, 0, {}
+        now = self._pass
+        now.needed, now.num_entered, now.states = wanted, 0, {}
         try:
             last = self._model(**inputs).last_hidden_state
             if self._num_layers in wanted:
-                self._states[self._num_layers] = last
+                now.states[self._num_layers] = last
         except _HighestLayerReached:
             pass
         finally:
-            states, self._states, self._needed = self._states, {}, frozenset()
+            states, now.states, now.needed = now.states, {}, frozenset()
         return states
 
     def _enter_layer(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not self._needed:
+        now = self._pass
+        if not now.needed:
             return
-        if self._num_entered in self._needed:
-            self._states[self._num_entered] = args[0] if args else kwargs["hidden_states"]
-        if self._num_entered >= max(self._needed):
+        if now.num_entered in now.needed:
+            now.states[now.num_entered] = args[0] if args else kwargs["hidden_states"]
+        if now.num_entered >= max(now.needed):
             raise _HighestLayerReached
-        self._num_entered += 1
+        now.num_entered += 1
 
     def _agrees_with_the_model(self) -> bool:
         """Compare with the model's own ``output_hidden_states`` on two subwords, in case a new architecture differs."""

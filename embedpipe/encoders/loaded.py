@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 class LoadedTransformer:
     """A frozen encoder of transformers; see :class:`embedpipe.dataflow.Encoder`."""
 
+    is_thread_safe = True
+    """Whether threads may encode batches side by side."""
+
     def __init__(self, files: ModelFiles, *, precision: Precision, device: str, allow_pickle: bool) -> None:
         self._files = files
         self._device = choose_device(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,14 @@ _CLAMPED = torch.finfo(torch.float16).max - 1000
 """To this the layers of T5, BART, mBART and Marian clamp, so that what overflows looks finite."""
 
 
+class _Pass(threading.local):
+    """What was seen in a forward pass; each thread has its own."""
+
+    def __init__(self) -> None:
+        self.reached: list[Tensor] = []
+        """By layer, where. *Shape of each:* ``(num_windows, length)``."""
+
+
 class SaturationWatch:
     """Finds the sequences in which a layer's output has reached what float16 can hold at most.
 
@@ -21,14 +30,13 @@ class SaturationWatch:
     """
 
     def __init__(self, layers: Iterable[nn.Module]) -> None:
-        self._reached: list[Tensor] = []
-        """By layer, where. *Shape of each:* ``(num_windows, length)``."""
+        self._pass = _Pass()
         for layer in layers:
             layer.register_forward_hook(self._leave_layer)
 
     def start(self) -> None:
         """Forget what was before a pass."""
-        self._reached.clear()
+        self._pass.reached.clear()
 
     def mark(self, states: Mapping[int, Tensor], attention_mask: Tensor) -> dict[int, Tensor]:
         """Put infinity where numbers are wrong: in all of a sequence, from the layer on that overflowed.
@@ -40,7 +48,7 @@ class SaturationWatch:
         marked = {}
         for layer in range(max(states) + 1):
             if layer:
-                wrong = wrong | (self._reached[layer - 1] & attention_mask.bool()).any(dim=1)[:, None, None]
+                wrong = wrong | (self._pass.reached[layer - 1] & attention_mask.bool()).any(dim=1)[:, None, None]
             if layer in states:
                 marked[layer] = states[layer].masked_fill(wrong, torch.inf)
         return marked
@@ -48,4 +56,4 @@ class SaturationWatch:
     def _leave_layer(self, _module: nn.Module, _args: Any, output: Any) -> None:
         states = output if isinstance(output, torch.Tensor) else output[0]
         limit = _CLAMPED if states.dtype == torch.float16 else torch.inf  # T5 goes on in float32
-        self._reached.append((states.abs() >= limit).any(dim=-1))
+        self._pass.reached.append((states.abs() >= limit).any(dim=-1))

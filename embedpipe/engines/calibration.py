@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from embedpipe.batching import collate, plan_batches
+from embedpipe.batching import collate, group_equal, plan_batches
 from embedpipe.blocks import size_in_bytes
 from embedpipe.errors import EncoderError
 from embedpipe.reduction import BlockReduction
 
 if TYPE_CHECKING:
-    from embedpipe.dataflow import HiddenStates, WindowedSentence
+    from embedpipe.dataflow import WindowedSentence
     from embedpipe.extraction import Embedder
 
 _MOST_SENTENCES = 8192
@@ -73,19 +73,19 @@ def calibrate(embedder: Embedder, sample: Sequence[WindowedSentence], seconds: f
         embedder.tokenizer.special,
         stops=embedder.on_error == "stop",
     )
-    lengths = [len(window.input_ids) for window in reduction.windows]
-    batches = plan_batches(lengths, embedder.batching.budget_subwords)
+    groups = group_equal(reduction.windows)
+    lengths = [len(reduction.windows[first].input_ids) for first, *_ in groups]
+    batches = [[groups[index] for index in batch] for batch in plan_batches(lengths, embedder.budget_subwords)]
     if not batches:
         return None
     deadline = time.perf_counter() + seconds
-    with contextlib.suppress(EncoderError):  # if it matters, it comes again below
-        _encode(embedder, reduction, batches[len(batches) // 2])  # the first pass of a process is slow
+    _warm_up(embedder, reduction, batches[len(batches) // 2])
     num_subwords, started = 0, time.perf_counter()
     for count, index in enumerate(_spread(len(batches))):
         if count >= _LEAST_BATCHES and time.perf_counter() > deadline:
             break
-        _run(embedder, reduction, batches[index])
-        num_subwords += sum(lengths[window] for window in batches[index])
+        embedder.encode_batch(batches[index], reduction)
+        num_subwords += sum(len(reduction.windows[each].input_ids) for group in batches[index] for each in group)
     return num_subwords / max(time.perf_counter() - started, 1e-9)
 
 
@@ -95,24 +95,11 @@ def _as_much_as_a_block(embedder: Embedder, sample: Sequence[WindowedSentence]) 
     return sample[:: max(1, -(-num_bytes // embedder.block_bytes))]
 
 
-def _run(embedder: Embedder, reduction: BlockReduction, chosen: Sequence[int]) -> None:
-    """Encode and reduce one batch; what the encoder cannot take is halved, as in an extraction."""
-    try:
-        hidden_states = _encode(embedder, reduction, chosen)
-    except EncoderError as error:
-        if len(chosen) == 1:
-            reduction.fail(chosen[0], error)
-            return
-        middle = len(chosen) // 2
-        _run(embedder, reduction, chosen[:middle])
-        _run(embedder, reduction, chosen[middle:])
-    else:
-        reduction.take(chosen, hidden_states)
-
-
-def _encode(embedder: Embedder, reduction: BlockReduction, chosen: Sequence[int]) -> HiddenStates:
-    batch = collate([reduction.windows[index] for index in chosen], pad_id=embedder.tokenizer.special.pad_id)
-    return embedder.encoder.encode(batch, reduction.layers)
+def _warm_up(embedder: Embedder, reduction: BlockReduction, groups: Sequence[Sequence[int]]) -> None:
+    """The first pass of a process is slow."""
+    batch = collate([reduction.windows[first] for first, *_ in groups], pad_id=embedder.tokenizer.special.pad_id)
+    with contextlib.suppress(EncoderError):  # if it matters, it comes again
+        embedder.encoder.encode(batch, reduction.layers)
 
 
 def _spread(count: int) -> list[int]:

@@ -35,7 +35,8 @@ class Survey:
 
     :param num_documents: Runs of sentences of the same document, as the store counts them.
     :param num_subwords: Without special ones and context, each once.
-    :param num_window_subwords: Those that the encoder computes: special ones, context and overlaps counted, padding not.
+    :param num_window_subwords: Those that the encoder computes: special ones, context and overlaps counted, padding not. It is
+        less where windows are equal, which are computed once in a shard.
     :param num_windowed_sentences: Sentences longer than the encoder's window, covered by several windows.
     :param num_text_bytes: UTF-8 of the sentences.
     :param num_id_bytes: UTF-8 of the sentences' and the documents' ids.

@@ -22,6 +22,7 @@ class Concat:
 
     layers: tuple[int, ...]
     stacked: ClassVar[bool] = False
+    only_moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_layers(self.layers)
@@ -49,6 +50,7 @@ class Stack:
 
     layers: tuple[int, ...] | None = None
     stacked: ClassVar[bool] = True
+    only_moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_layers(self.layers)

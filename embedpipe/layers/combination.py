@@ -13,7 +13,8 @@ class LayerCombination(Protocol):
     """Turns hidden states into one vector per subword.
 
     A combination says which layers it needs, so that those above the highest one are never run, and is a pure function of
-    them, so that a subword's vector depends on nothing else.
+    them, so that a subword's vector depends on nothing else. One that adds nothing up may say so by an attribute ``only_moves``
+    that is true: its numbers are then rounded to the store's precision before they are put together, which is quicker.
     """
 
     def needed_layers(self, num_layers: int) -> tuple[int, ...]:

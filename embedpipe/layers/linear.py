@@ -29,6 +29,7 @@ class Layer(_OneVector):
     """
 
     index: int
+    only_moves: ClassVar[bool] = True
 
     def needed_layers(self, num_layers: int) -> tuple[int, ...]:
         return (resolve_layer(self.index, num_layers),)
@@ -54,8 +55,11 @@ class Sum(_OneVector):
         return _chosen_or_encoder_layers(self.layers, num_layers)
 
     def combine(self, hidden_states: Sequence[Tensor]) -> Tensor:
-        total = hidden_states[0].clone()
-        for state in hidden_states[1:]:
+        first, *others = hidden_states
+        if not others:
+            return first.clone()
+        total = first + others[0]
+        for state in others[1:]:
             total += state
         return total
 

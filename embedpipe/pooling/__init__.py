@@ -1,6 +1,5 @@
 """Pooling: the vectors of a word's or a sentence's subwords into one."""
 
-from embedpipe.pooling.sentences import SentencePoolingMode, pool_sentences
-from embedpipe.pooling.words import PoolingMode, pool_words
+from embedpipe.pooling.words import PoolingMode, choose_subwords, pool_words, zero_where_empty
 
-__all__ = ["PoolingMode", "SentencePoolingMode", "pool_sentences", "pool_words"]
+__all__ = ["PoolingMode", "choose_subwords", "pool_words", "zero_where_empty"]

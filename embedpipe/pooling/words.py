@@ -21,18 +21,38 @@ def pool_words(subword_vectors: Tensor, offsets: Tensor, *, mode: PoolingMode) -
     :returns: *Shape:* ``(num_words, *vector_shape)``, dtype of ``subword_vectors``; zeros for a word without subwords.
     :raises AlignmentError: If a range leaves the sequence.
     """
+    chosen = choose_subwords(offsets, len(subword_vectors), mode="last" if mode == "last" else "first")
+    if not len(subword_vectors):
+        return subword_vectors.new_zeros((len(offsets), *subword_vectors.shape[1:]))
+    pooled = subword_vectors.index_select(0, chosen)
+    if mode in ("mean", "max"):
+        lengths = offsets[:, 1] - offsets[:, 0]
+        several = (lengths > 1).nonzero()[:, 0]  # most words have one subword, which is its own mean and maximum
+        if len(several):
+            pooled[several] = _reduce_ranges(subword_vectors, offsets[several, 0], lengths[several], mode)
+    return zero_where_empty(pooled, offsets)
+
+
+def choose_subwords(offsets: Tensor, num_subwords: int, *, mode: Literal["first", "last"]) -> Tensor:
+    """The first or last subword of each range; of an empty range, any.
+
+    :param offsets: *Shape:* ``(num_ranges, 2)``, int64.
+    :returns: *Shape:* ``(num_ranges,)``, int64, each below ``num_subwords`` (or 0).
+    :raises AlignmentError: If a range leaves the sequence.
+    """
     starts, ends = offsets.unbind(dim=1)
-    lengths = ends - starts
-    _check_ranges(starts, ends, len(subword_vectors))
-    pooled = subword_vectors.new_zeros((len(offsets), *subword_vectors.shape[1:]))
-    filled = lengths > 0
-    if mode == "first":
-        pooled[filled] = subword_vectors[starts[filled]]
-    elif mode == "last":
-        pooled[filled] = subword_vectors[ends[filled] - 1]
-    elif bool(filled.any()):
-        pooled[filled] = _reduce_ranges(subword_vectors, starts[filled], lengths[filled], mode)
-    return pooled
+    _check_ranges(starts, ends, num_subwords)
+    return (starts if mode == "first" else ends - 1).clamp(0, max(0, num_subwords - 1))
+
+
+def zero_where_empty(vectors: Tensor, offsets: Tensor) -> Tensor:
+    """Make the vectors of empty ranges zero, in place.
+
+    :param vectors: *Shape:* ``(num_ranges, *vector_shape)``.
+    :param offsets: *Shape:* ``(num_ranges, 2)``.
+    """
+    empty = (offsets[:, 0] == offsets[:, 1]).nonzero()[:, 0]
+    return vectors.index_fill_(0, empty, 0) if len(empty) else vectors
 
 
 def _reduce_ranges(vectors: Tensor, starts: Tensor, lengths: Tensor, mode: PoolingMode) -> Tensor:
@@ -45,7 +65,7 @@ def _reduce_ranges(vectors: Tensor, starts: Tensor, lengths: Tensor, mode: Pooli
 
     firsts = lengths.cumsum(0) - lengths
     rows = torch.arange(int(lengths.sum()), device=vectors.device) + (starts - firsts).repeat_interleave(lengths)
-    return torch.segment_reduce(vectors[rows].contiguous(), mode, lengths=lengths, axis=0)
+    return torch.segment_reduce(vectors.index_select(0, rows), mode, lengths=lengths, axis=0)
 
 
 def _check_ranges(starts: Tensor, ends: Tensor, num_subwords: int) -> None:

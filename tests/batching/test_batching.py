@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedpipe.batching import collate, plan_batches
+from embedpipe.batching import Batching, collate, group_equal, plan_batches
 from embedpipe.dataflow import Window
 
 lengths_and_budget = (st.lists(st.integers(1, 60), max_size=80), st.integers(1, 200))
@@ -26,6 +28,54 @@ def test_a_batch_keeps_to_the_budget_unless_one_window_alone_exceeds_it(lengths,
 def test_the_longest_windows_go_first_and_ties_keep_their_order(lengths, budget):
     flat = [index for batch in plan_batches(lengths, budget) for index in batch]
     assert flat == sorted(flat, key=lambda index: (-lengths[index], index))
+
+
+def seconds(lengths, batches, budget):
+    """What the plan is to keep small: padded subwords, and a sixteenth of the budget for each batch."""
+    return sum(len(batch) * max(lengths[index] for index in batch) + budget / 16 for batch in batches)
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(30, 120))
+@settings(deadline=None)
+def test_no_way_to_cut_the_sorted_windows_by_length_takes_less_time(lengths, budget):
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    runs = [list(run) for _, run in itertools.groupby(order, key=lambda index: lengths[index])]
+    planned = seconds(lengths, plan_batches(lengths, budget), budget)
+    for cuts in itertools.product([False, True], repeat=len(runs) - 1):
+        batches = [list(runs[0])]
+        for cut, run in zip(cuts, runs[1:], strict=True):
+            batches = [*batches, run] if cut else [*batches[:-1], batches[-1] + run]
+        if all(len(batch) * lengths[batch[0]] <= budget for batch in batches):
+            assert planned <= seconds(lengths, batches, budget)
+
+
+def test_few_numbers_of_a_usual_corpus_are_padding():
+    random = np.random.default_rng(0)
+    lengths = np.clip(random.lognormal(2.8, 0.7, 2000), 3, 512).astype(int).tolist()
+    for budget in (512, 1024):
+        batches = plan_batches(lengths, budget)
+        padded = sum(max(lengths[index] for index in batch) * len(batch) for batch in batches)
+        assert 1 - sum(lengths) / padded < 0.03
+
+
+def test_a_budget_that_is_left_out_depends_on_the_device_alone():
+    assert Batching(7).budget(on_cpu=True) == Batching(7).budget(on_cpu=False) == 7
+    assert Batching().budget(on_cpu=True) < Batching().budget(on_cpu=False)
+
+
+@given(st.lists(st.lists(st.integers(0, 2), max_size=3), max_size=12))
+def test_windows_are_grouped_that_an_encoder_cannot_tell_apart(texts):
+    windows = [Window(np.array(text, dtype=np.int64), (0, len(text)), 0) for text in texts]
+    groups = group_equal(windows)
+    assert sorted(index for group in groups for index in group) == list(range(len(texts)))
+    assert [texts[group[0]] for group in groups] == [text for number, text in enumerate(texts) if text not in texts[:number]]
+    assert all(texts[index] == texts[group[0]] for group in groups for index in group)
+
+
+def test_windows_with_other_segments_are_not_equal():
+    ids = np.array([1, 2, 3])
+    windows = [Window(ids, (0, 3), 0, segment_ids=segments) for segments in (None, np.array([0, 0, 1]), np.array([0, 1, 1]))]
+    assert group_equal([*windows, *windows]) == [[0, 3], [1, 4], [2, 5]]
 
 
 def test_padding_is_on_the_right_and_masked():

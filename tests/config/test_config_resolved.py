@@ -99,7 +99,7 @@ def test_every_default_is_written_out():
         },
         "context": {"type": "sentence", "window": None, "overlap": None},
         "views": {"last": {"layers": {"type": "last"}, "unit": "word", "pooling": None, "of": "both"}},
-        "batching": {"budget_subwords": 4096},
+        "batching": {"budget_subwords": None},
         "store": {field.name: field.default for field in dataclasses.fields(StoreSettings)},
         "on_error": "stop",
     }
@@ -121,7 +121,7 @@ def test_the_fingerprint_changes_with_what_determines_the_bytes_and_with_nothing
     assert of(store={"path": "x.h5"}) == same
     assert of(on_error="record") != same
     assert of(encoder={"type": "transformer", "device": "cpu", "model": "minilm"}) == same
-    assert of(context="sentence", batching={"budget_subwords": 4096}) == same
+    assert of(context="sentence", batching={"budget_subwords": None}) == same
     assert of(views={"last": {"layers": {"type": "layer", "index": -1}, "pooling": None}}) == same
     others = [
         of({"a": "01"}),
@@ -186,6 +186,12 @@ def test_every_type_is_described_and_loads_with_its_defaults(role, name):
             assert written[field.name] == field.default
 
 
+def test_an_inherited_field_is_described_as_where_it_comes_from_unless_the_type_has_its_own_words():
+    csv, tsv = ({field.name: field.description for field in components(name)[0].fields} for name in ("csv", "tsv"))
+    assert {name for name in csv if csv[name] != tsv[name]} == {"path"}
+    assert "data/*.csv" in csv["path"] and "data/*.tsv" in tsv["path"]
+
+
 def test_the_fixed_parts_of_a_config_are_described():
     fixed = {info.name: info for info in components() if info.role not in ROLES}
     assert set(fixed) == {"view", "batching", "store", "training", "fine_tune", "extraction", "comparison", "tagger"}
@@ -197,7 +203,7 @@ def test_the_fixed_parts_of_a_config_are_described():
 def test_the_types_of_fields_are_told_in_plain_words():
     types = {(info.name, field.name): field.type for info in components() for field in info.fields}
     assert types["words", "path"] == "string | list of strings"
-    assert types["batching", "budget_subwords"] == "integer > 0"
+    assert types["batching", "budget_subwords"] == "integer > 0 | null"
     assert types["document", "overlap"] == "integer >= 0 | null"
     assert types["transformer", "precision"] == '"float32" | "bfloat16" | "float16"'
     assert types["scalar_mix", "scalars"] == "list of numbers"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,26 @@ def test_an_encoder_says_its_size_and_its_longest_window(name, tiny_model):
     assert (encoder.num_layers, encoder.hidden_size) == (NUM_LAYERS, HIDDEN_SIZE)
     assert encoder.max_window == MAX_WINDOW
     encoder.encode(batch_of([5] * MAX_WINDOW), {1})
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_threads_that_encode_side_by_side_get_what_each_would_get_alone(name, tiny_model):
+    encoder = load(tiny_model(name))
+    assert encoder.is_thread_safe
+    random = torch.Generator().manual_seed(0)
+    batches = [batch_of(*torch.randint(5, 60, (number % 3 + 1, number + 2), generator=random).tolist()) for number in range(12)]
+    layers = [range(1 + number % (NUM_LAYERS + 1)) for number in range(12)]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # else the last bits depend on how many share an addition
+    try:
+        alone = [encoder.encode(batch, wanted) for batch, wanted in zip(batches, layers, strict=True)]
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(encoder.encode, batches * 3, layers * 3))
+    finally:
+        torch.set_num_threads(before)
+    for found, expected in zip(together, alone * 3, strict=True):
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[layer], expected[layer]) for layer in expected)
 
 
 def test_an_architecture_whose_layers_cannot_be_watched_is_run_whole_and_gives_the_same():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 
 import pytest
 
@@ -57,7 +58,9 @@ def timed(tiny_model, monkeypatch):
 
 
 def windowed(embedder, lengths):
-    sentences = [Sentence.from_words(str(n), "d", ["a"] * length) for n, length in enumerate(lengths)]
+    random = Random(0)
+    texts = [random.choices(["a", "the", "dog", "fox"], k=length) for length in lengths]
+    sentences = [Sentence.from_words(str(number), "d", words) for number, words in enumerate(texts)]
     subwords = embedder.tokenizer.tokenize(sentences)
     return list(embedder.context.windows(subwords, embedder.window_size, embedder.tokenizer.special))
 

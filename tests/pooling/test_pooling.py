@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedpipe.errors import AlignmentError
-from embedpipe.pooling import pool_sentences, pool_words
+from embedpipe.pooling import pool_words
 
 REDUCE = {
     "first": lambda rows: rows[0],
@@ -47,10 +47,3 @@ def test_a_range_is_pooled_to_the_same_bits_whatever_other_ranges_there_are():
     many = torch.tensor([[start, start + 7] for start in range(490)])
     alone = pool_words(vectors, many[123:124], mode="mean")
     assert torch.equal(pool_words(vectors, many, mode="mean")[123], alone[0])
-
-
-def test_sentence_pooling_leaves_zero_where_there_is_nothing_and_takes_cls_as_given():
-    vectors, cls = torch.ones(3, 2), torch.full((2, 2), 9.0)
-    offsets = torch.tensor([[0, 3], [3, 3]])
-    assert pool_sentences(vectors, offsets, cls, mode="mean").tolist() == [[1, 1], [0, 0]]
-    assert pool_sentences(vectors, offsets, cls, mode="cls").tolist() == cls.tolist()

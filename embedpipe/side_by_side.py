@@ -1,0 +1,53 @@
+"""Work on several threads, which on a CPU makes more of the cores than one batch at a time that is spread over them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def run_side_by_side(function: Callable[[Item], Result], items: Sequence[Item], num_threads: int) -> Iterator[Result]:
+    """Call a function of each item, several at a time; the cores that torch may use are shared out among the threads.
+
+    The first item that raises ends it, also if a later one has raised before; what is running then is waited for.
+
+    :returns: What the function returns, in the order of the items.
+    """
+    if num_threads <= 1 or len(items) <= 1:
+        yield from map(function, items)
+        return
+    with _threads_of_torch(num_threads), ThreadPoolExecutor(num_threads, thread_name_prefix="embedpipe-encoder") as pool:
+        waiting = [pool.submit(function, item) for item in items]
+        try:
+            for future in waiting:
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items, each of which is made in a thread of its own while the one before it is in use."""
+    rest, end = iter(items), object()
+    with ThreadPoolExecutor(1, thread_name_prefix="embedpipe-reader") as thread:
+        coming = thread.submit(next, rest, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, rest, end)
+            yield item  # type: ignore[misc]
+
+
+@contextlib.contextmanager
+def _threads_of_torch(num_threads: int) -> Iterator[None]:
+    """Threads that are begun in here run torch on their share of its cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, before // num_threads))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
