@@ -28,7 +28,7 @@ imports: $(VENV)/installed
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed
-	$(BIN)/python benchmarks/extraction.py
+	$(BIN)/python benchmarks/throughput.py --without-peers
 
 # torch comes first and by its pinned version, so that a CPU build that is at hand is taken instead of gigabytes of CUDA.
 $(VENV)/installed: setup.py constraints.txt
