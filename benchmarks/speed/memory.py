@@ -14,6 +14,8 @@ from typing import Any
 from speed.corpora import Words, count_words, many_sentences, write_corpus
 from speed.turns import say
 
+_SHARD_SIZE = "32 MiB"
+"""Of which the small corpus has several: a shard is written while the next is embedded, and two take more than one."""
 _PROCESS = "from speed.memory import extract_here; import sys; extract_here(*sys.argv[1:])"
 
 
@@ -72,7 +74,7 @@ def extract_here(first: str, corpus: str, encoder: str, store: str) -> None:
     from speed.ours import ONE, Extraction
 
     for file in (first, corpus):
-        seconds = Extraction(Path(file), encoder, views=ONE).run(Path(store))()
+        seconds = Extraction(Path(file), encoder, views=ONE, shard_size=_SHARD_SIZE).run(Path(store))()
     print(json.dumps({"seconds": seconds, "peak_bytes": _peak_bytes()}))
 
 

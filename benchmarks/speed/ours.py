@@ -27,6 +27,7 @@ class Extraction:
     model: str = "minilm"
     precision: str = "float32"
     views: tuple[str, ...] = SIX
+    shard_size: str = "256 MiB"
 
     def job(self) -> Job:
         """What a config of it means."""
@@ -34,7 +35,7 @@ class Extraction:
             "corpus": {"type": "jsonl", "path": str(self.corpus), "words": "words"},
             "encoder": {"type": "transformer", "model": self.model, "precision": self.precision, "device": "cpu"},
             "views": {view: {"layers": view} for view in self.views},
-            "store": {"dtype": "float16"},
+            "store": {"dtype": "float16", "shard_size": self.shard_size},
         }
         return load_config(config).job
 
