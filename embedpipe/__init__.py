@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embedpipe.api import compare, extract, load_embedder, train
+    from embedpipe.api import compare, extract, load_embedder, takes_pairs, train
     from embedpipe.corpus import sample_path
     from embedpipe.errors import EmbedpipeError
     from embedpipe.store import Store, open_store
@@ -26,6 +26,7 @@ _HOME = {
     "compare": "embedpipe.api",
     "extract": "embedpipe.api",
     "load_embedder": "embedpipe.api",
+    "takes_pairs": "embedpipe.api",
     "train": "embedpipe.api",
     "sample_path": "embedpipe.corpus",
     "EmbedpipeError": "embedpipe.errors",
@@ -42,6 +43,7 @@ __all__ = [
     "load_embedder",
     "open_store",
     "sample_path",
+    "takes_pairs",
     "train",
 ]
 

@@ -140,13 +140,14 @@ def train(
     return tagger, scores
 
 
-def corpus_of(type: str, path: str, overrides: str | None = None) -> Corpus:
+def corpus_of(type: str, path: str, overrides: str | None = None, *, fields: Mapping[str, Any] | None = None) -> Corpus:
     """A reader with its defaults, as a config that names its type and path would give it.
 
+    :param fields: Others that such a config would give.
     :param overrides: As everywhere; its fields are ``corpus.word_column`` and so on.
     :raises ConfigError: If there is no such type, or a field is wrong.
     """
-    return load_config_of(_Input, {"corpus": {"type": type, "path": path}}, overrides=overrides).job.corpus
+    return load_config_of(_Input, {"corpus": {"type": type, "path": path, **(fields or {})}}, overrides=overrides).job.corpus
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,14 @@ def load_embedder(config: Config) -> Embedder:
     :raises EncoderError: If the model cannot be found or loaded.
     """
     return _load(config).job.load()
+
+
+def takes_pairs(config: Config) -> bool:
+    """Whether the corpus of a config has pairs of texts: names a second one in its ``second``.
+
+    :raises ConfigError: If the config is wrong.
+    """
+    return getattr(_load(config).job.corpus, "second", None) is not None
 
 
 def _load(config: Config, **settings: Any) -> LoadedConfig:

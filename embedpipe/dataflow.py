@@ -69,6 +69,8 @@ class WordFlag(enum.IntFlag):
     """A subword of this word also covers characters of another word (no white space between the two)."""
     UNKNOWN_SUBWORD = 4
     """A subword of this word is the tokenizer's unknown symbol."""
+    CUT = 8
+    """Of its characters the encoder sees only the first ones."""
 
 
 _NO_FLAGS = SentenceFlag(0)
@@ -305,11 +307,13 @@ class Units:
     :param ids: What the store keeps: the same in every run.
     :param inputs: What the encoder takes, which may be the same.
     :param unknown: Whether one of them stands for any word that the vocabulary does not have.
+    :param cut: Whether they stand for the first characters of the word only.
     """
 
     ids: tuple[int, ...]
     inputs: tuple[int, ...]
     unknown: bool = False
+    cut: bool = False
 
 
 class Vocabulary(Protocol):
@@ -429,6 +433,7 @@ class Block:
     :param views: By view name, the rows in order. *Shape:* ``(num_rows, *row_shape)``; rows are sentences, words or subwords,
         as the view's unit says.
     :param failures: By sentence id, why a sentence that is flagged as failed has no vectors.
+    :param is_last: Whether it is known that no block comes after it.
     """
 
     sentences: tuple[Sentence, ...]
@@ -439,6 +444,7 @@ class Block:
     word_offsets: IntArray
     views: Mapping[str, FloatArray]
     failures: Mapping[str, str] = field(default_factory=dict)
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ def _corpus(corpus: dict[str, Any]) -> Iterator[str]:
     if longest := corpus["longest_sentence"]:
         sizes = f"{counted(longest['num_words'], 'words')}, {counted(longest['num_subwords'], 'subwords')}"
         yield fact("longest", f"sentence {longest['id']!r}: {sizes}")
-    for what in ("empty_sentences", "windowed_sentences", "words_without_subwords"):
+    for what in ("empty_sentences", "windowed_sentences", "words_without_subwords", "cut_words"):
         if corpus[what]:
             yield fact("note", f"{what.replace('_', ' ')}: {corpus[what]:,}")
     for warning in corpus["warnings"]:

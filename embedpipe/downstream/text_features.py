@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Embeds new text with the encoder and a view of a config or of a store: texts in, vectors out.
 
-    ``X`` holds texts: strings, or lists of words. Each is a document of its own. A sentence view gives one row a text; a word
-    view one row a word, the texts one behind the other (:meth:`words_frame` names the rows); a subword view one row a
-    subword. An empty text keeps its row in a sentence view: zeros, or what the encoder makes of ``[CLS]``.
+    ``X`` holds texts: strings, or lists of words. Each is a document of its own. Or it holds pairs of texts, where the encoder
+    was made for them: two columns (of a frame or an array), or lists or tuples of two, see ``pairs``. A sentence view gives one
+    row a text or pair; a word view one row a word, the texts one behind the other (:meth:`words_frame` names the rows); a
+    subword view one row a subword. An empty text keeps its row in a sentence view: zeros, or what the encoder makes of
+    ``[CLS]``.
 
     The encoder is loaded when it is first needed and kept, but is no part of a clone or a pickle; those load it again. What is
     pickled is ``config``: for a model that goes to a machine without the store, give the store's config
@@ -43,6 +45,9 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     :param view: Name of a view; may be left out where there is only one.
     :param layers: For a stacked view, and only there: a layer combination or its name, as in
         :class:`~embedpipe.downstream.StoreFeatures`.
+    :param pairs: Whether a list or tuple in ``X`` is a pair of texts (each a string, or each a list of words), and not the
+        words of one. Left out: as it is in the store, or as the config has it in its ``corpus.second``. Two columns are pairs,
+        and strings single texts, whichever it is.
     """
 
     def __init__(
@@ -50,28 +55,31 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         config: Store | str | os.PathLike[str] | Mapping[str, Any],
         view: str | None = None,
         layers: str | LayerCombination | None = None,
+        pairs: bool | None = None,
     ) -> None:
         self.config = config
         self.view = view
         self.layers = layers
+        self.pairs = pairs
 
     def fit(self, X: Any, y: Any = None) -> TextFeatures:
         """Check the texts; nothing is learned.
 
-        :raises FeaturesError: If one is not a text.
+        :raises FeaturesError: If one is not a text, or some are pairs and some are not.
         """
-        to_sentences(X)
+        to_sentences(X, self._takes_pairs)
         return self
 
     def transform(self, X: Any) -> npt.NDArray[np.float32]:
         """Embed the texts.
 
-        :returns: *Shape:* ``(num_rows, vector_size)``, float32; a row is a text, a word or a subword, as the view's unit says.
+        :returns: *Shape:* ``(num_rows, vector_size)``, float32; a row is a text or a pair, a word or a subword, as the view's
+            unit says.
         :raises FeaturesError: If an item of ``X`` is not a text, there is no such view, or the encoder's files have changed.
         :raises ConfigError: If the config is wrong.
         :raises EncoderError: If the encoder cannot be loaded or run.
         """
-        sentences = to_sentences(X)
+        sentences = to_sentences(X, self._takes_pairs)
         embedder = self._embedder()
         selection = self._select(embedder)
         one_view = replace(embedder, views={selection.view: embedder.views[selection.view]})
@@ -79,25 +87,41 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.concatenate(vectors) if vectors else np.empty((0, selection.vector_size), np.float32)
 
     def words_frame(self, X: Any) -> pd.DataFrame:
-        """One line a word, in the order of the rows of a word view: text_index, row, word_index, word."""
+        """One line a word, in the order of the rows of a word view: text_index, row, word_index, word.
+
+        Where ``X`` holds pairs of texts there is also ``text``, as in :meth:`embedpipe.Store.words_frame`.
+        """
         import pandas as pd
 
         embedder = self._embedder()
-        tokenized = embedder.tokenizer.tokenize(to_sentences(X), joined=embedder.context.joined)
-        texts = [subwords.sentence.words for subwords in tokenized]
-        num_words = [len(words) for words in texts]
-        return pd.DataFrame(
-            {
-                "text_index": np.repeat(np.arange(len(texts)), num_words),
-                "row": np.arange(sum(num_words)),
-                "word_index": np.array([index for count in num_words for index in range(count)], np.int64),
-                "word": pd.array([word for words in texts for word in words], dtype="str"),
-            }
-        )
+        tokenized = embedder.tokenizer.tokenize(to_sentences(X, self._takes_pairs), joined=embedder.context.joined)
+        sentences = [subwords.sentence for subwords in tokenized]
+        num_words = [len(sentence.words) for sentence in sentences]
+        columns = {
+            "text_index": np.repeat(np.arange(len(sentences)), num_words),
+            "row": np.arange(sum(num_words)),
+            "word_index": np.array([index for count in num_words for index in range(count)], np.int64),
+            "word": pd.array([word for sentence in sentences for word in sentence.words], dtype="str"),
+        }
+        if any(sentence.second_start is not None for sentence in sentences):
+            firsts = np.repeat([sentence.second_from for sentence in sentences], num_words)
+            columns["text"] = np.where(columns["word_index"] >= firsts, 2, 1)
+        return pd.DataFrame(columns)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Name each column as :class:`~embedpipe.downstream.StoreFeatures` does; this loads the encoder."""
         return self._select(self._embedder()).feature_names
+
+    def _takes_pairs(self) -> bool:
+        """Whether a list is a pair of texts."""
+        if self.pairs is not None:
+            return self.pairs
+        if isinstance(self.config, Store):
+            return self.config.has_pairs
+        if isinstance(self.config, str | os.PathLike) and _names_a_store(Path(self.config)):
+            with open_store(self.config) as store:
+                return store.has_pairs
+        return bool(embedpipe.takes_pairs(self.config))
 
     def _select(self, embedder: Embedder) -> Selection:
         return select_vectors(
@@ -122,7 +146,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.requires_fit = False
         tags.no_validation = True
         tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
+        tags.input_tags.two_d_array = False  # but for two columns of texts
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags

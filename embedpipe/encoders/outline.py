@@ -1,4 +1,4 @@
-"""What is known of a transformer without its weights: how many layers, how wide, how long a sequence."""
+"""What is known of an encoder without its weights: how many layers, how wide, how long a sequence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 from embedpipe.errors import EncoderError
 
 if TYPE_CHECKING:
-    from embedpipe.dataflow import Batch
+    from embedpipe.dataflow import Batch, Vocabulary
     from embedpipe.encoders.model_files import ModelFiles
 
 
@@ -31,9 +31,13 @@ class EncoderOutline:
     :param files: The model's files.
     :param description: Its model, revision and architecture.
     :param num_layers: Encoder layers, the embedding layer not counted.
-    :param hidden_size: Width of every layer.
+    :param hidden_size: Width of every layer; where they differ, of the widest.
     :param max_window: Longest sequence with special subwords; ``None`` where the model sets no limit.
     :param is_causal: Whether a subword is computed from those before it only.
+    :param vocabulary: Of an encoder without a tokenizer of transformers: what counts its units. It need not be that of the
+        loaded encoder.
+    :param unlike_sizes: Width of each layer, of the embedding layer first, where they differ.
+    :param batch_sentences: Of one that carries a state from batch to batch, consecutive sentences of a batch.
     """
 
     files: tuple[Path, ...]
@@ -42,6 +46,14 @@ class EncoderOutline:
     hidden_size: int
     max_window: int | None
     is_causal: bool
+    vocabulary: Vocabulary | None = None
+    unlike_sizes: tuple[int, ...] = ()
+    batch_sentences: int | None = None
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Width of each layer, of the embedding layer first."""
+        return self.unlike_sizes or (self.hidden_size,) * (self.num_layers + 1)
 
     def encode(self, batch: Batch, layers: Iterable[int]) -> NoReturn:
         """Refuse: there are no weights.
@@ -56,7 +68,7 @@ class EncoderOutline:
 
 
 def outline(files: ModelFiles) -> EncoderOutline:
-    """Build a model from its config.json alone, in no memory, and look at its shape.
+    """Of a transformer: build it from its config.json alone, in no memory, and look at its shape.
 
     :raises EncoderError: If the config is not one of transformers.
     """

@@ -17,6 +17,7 @@ from embedpipe.engines.disk import Space, measure_space
 from embedpipe.engines.store_size import bytes_beside_vectors
 from embedpipe.engines.survey import Survey, survey
 from embedpipe.errors import ConfigError
+from embedpipe.subwords import WordTokenizer
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
@@ -180,7 +181,14 @@ def _rate(job: Job, embedder: Embedder, files: ModelFiles, sample: EverySoMany) 
     """Load the weights, and time them on the sample."""
     if hasattr(job.encoder, "outline"):
         embedder = replace(embedder, encoder=job.encoder.load(files))
-    return embedder, calibrate(embedder, sample.sentences)
+    if (vocabulary := getattr(embedder.encoder, "vocabulary", None)) is None:
+        return embedder, calibrate(embedder, sample.sentences)
+    # What the outline's vocabulary made of words, this encoder need not know.
+    embedder = replace(embedder, tokenizer=WordTokenizer(vocabulary))
+    sentences = (each.subwords.sentence for each in sample.sentences)
+    subwords = embedder.tokenizer.tokenize(sentences, joined=embedder.context.joined)
+    windowed = embedder.context.windows(subwords, embedder.window_size, embedder.tokenizer.special)
+    return embedder, calibrate(embedder, list(windowed))
 
 
 def _planned_view(info: ViewInfo, survey: Survey) -> PlannedView:

@@ -22,16 +22,15 @@ def bytes_beside_vectors(
 ) -> int:
     """Estimate what a store takes beside its vectors, by the columns of its format.
 
-    A master beside its shards repeats what cannot be looked up in them: ids, labels, offsets.
+    A master beside its shards repeats what cannot be looked up in them: ids, labels, offsets, where second texts start.
 
     :param vector_bytes: What the vectors take.
     :param shard_bytes: What a shard takes at most.
     :param single_file: Whether a store of one shard has no master beside it.
     """
     counts = {name: int(getattr(survey, name)) for name in store_format.COUNTS}
-    columns = {
-        name: np.dtype(column.dtype).itemsize * math.prod(column.shape(counts)) for name, column in store_format.COLUMNS.items()
-    }
+    layouts = store_format.COLUMNS | (store_format.OPTIONAL_COLUMNS if survey.num_pairs else {})
+    columns = {name: np.dtype(column.dtype).itemsize * math.prod(column.shape(counts)) for name, column in layouts.items()}
     ids = survey.num_id_bytes + sum(8 * counts[count] for count in store_format.TEXTS.values())
     labels = sum(4 * survey.num_rows(unit) for unit in survey.labels.values()) + survey.num_vocabulary_bytes
     structure = _STRUCTURE_BYTES + _STRUCTURE_BYTES_A_VIEW * num_views

@@ -34,10 +34,12 @@ class Survey:
     """What an extraction would read, encode and store.
 
     :param num_documents: Runs of sentences of the same document, as the store counts them.
+    :param num_pairs: Sentences that are pairs of texts.
     :param num_subwords: Without special ones and context, each once.
     :param num_window_subwords: Those that the encoder computes: special ones, context and overlaps counted, padding not. It is
         less where windows are equal, which are computed once in a shard.
     :param num_windowed_sentences: Sentences longer than the encoder's window, covered by several windows.
+    :param num_cut_words: Words of which the encoder sees only the first characters.
     :param num_text_bytes: UTF-8 of the sentences.
     :param num_id_bytes: UTF-8 of the sentences' and the documents' ids.
     :param num_vocabulary_bytes: UTF-8 of the labels' different values.
@@ -48,6 +50,7 @@ class Survey:
 
     num_documents: int
     num_sentences: int
+    num_pairs: int
     num_words: int
     num_subwords: int
     num_windows: int
@@ -55,6 +58,7 @@ class Survey:
     num_windowed_sentences: int
     num_empty_sentences: int
     num_words_without_subwords: int
+    num_cut_words: int
     num_text_bytes: int
     num_id_bytes: int
     num_vocabulary_bytes: int
@@ -123,6 +127,7 @@ class _Tally:
         subwords, sentence, counts = windowed.subwords, windowed.subwords.sentence, self.counts
         num_words, num_subwords = len(subwords.word_offsets), len(subwords.subword_ids)
         counts["num_sentences"] += 1
+        counts["num_pairs"] += sentence.second_start is not None
         counts["num_words"] += num_words
         counts["num_subwords"] += num_subwords
         counts["num_windows"] += len(windowed.windows)
@@ -130,6 +135,7 @@ class _Tally:
         counts["num_windowed_sentences"] += len(windowed.windows) > 1
         counts["num_empty_sentences"] += not num_words
         counts["num_words_without_subwords"] += int((subwords.word_flags & int(WordFlag.NO_SUBWORDS)).sum())
+        counts["num_cut_words"] += int((subwords.word_flags & int(WordFlag.CUT) != 0).sum())
         counts["num_text_bytes"] += _num_bytes([sentence.text])
         counts["num_id_bytes"] += _num_bytes([sentence.id])
         if self.longest is None or num_subwords > self.longest.num_subwords:

@@ -31,7 +31,8 @@ def export_store(
     """Write views of a store into a file of another format. The file comes to its path when it is whole.
 
     - ``npz``: for numpy: an array a view, and the ids, words and offsets that say which row is what.
-    - ``parquet``: a row a word (or sentence, or subword), with its text, labels, and the vector of each view; needs pyarrow.
+    - ``parquet``: a row a word (or sentence, or subword), with its text (of a pair, both), labels, and the vector of each view;
+      needs pyarrow.
     - ``allennlp-elmo``: what AllenNLP's command ``allennlp elmo`` writes, for one view of words.
 
     :param path: Of the store.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedpipe.errors import StoreError
+from embedpipe.store.format import NO_PAIR
 from embedpipe.store.matrix import ROWS_A_READ
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def write_npz(store: Store, views: tuple[str, ...], path: Path, doing: str, on_p
     - ``ids``: of the sentences; ``words``: of all sentences, one behind the other
     - ``word_offsets``: where the words of each sentence start, and at the end how many there are: the rows of a view of words;
       ``subword_offsets`` likewise, where there is a view of subwords
+    - where sentences are pairs of texts, ``text``: for each word, whether it is of the first (1) or the second (2); and
+      ``second_from``: for each sentence, the number of words of the first, so the index of the second's first; -1 for no pair
     - ``label_NAME``: the values of a label, of words or of sentences; the empty string where there is none
 
     :raises StoreError: If a view has the name of one of these, or the text does not fit an array of numpy.
@@ -53,6 +56,10 @@ def _beside(store: Store, views: tuple[str, ...]) -> Iterator[tuple[str, np.ndar
     yield "ids", _text(list(store.ids))
     yield "words", _text([word for sentence in store for word in sentence.words])
     yield "word_offsets", store.offsets("word")
+    if store.has_pairs:
+        yield "text", np.array([text for sentence in store for text in sentence.text_of_words], np.int8)
+        seconds = (sentence.second_from for sentence in store)
+        yield "second_from", np.array([NO_PAIR if second is None else second for second in seconds], np.int64)
     if any(store.views[view].unit == "subword" for view in views):
         yield "subword_offsets", store.offsets("subword")
     for name in store.label_names:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from embedpipe.store.sentence import StoredSentence
 
 _TAKEN = ("sentence_id", "document", "word_index", "word", "subword_index", "subword_id", "text", "flags")
+_NUMBERS = ("word_index", "subword_index", "subword_id", "flags")
 
 
 def write_parquet(store: Store, views: tuple[str, ...], path: Path, doing: str, on_progress: OnRows) -> None:
@@ -25,7 +26,8 @@ def write_parquet(store: Store, views: tuple[str, ...], path: Path, doing: str, 
 
     Columns: ``sentence_id``, ``document``; for words ``word_index`` and ``word``, for subwords ``subword_index`` and
     ``subword_id``, for sentences ``text``; the labels of the unit by name; ``flags``; and a list of numbers a view, of lists
-    where it is stacked.
+    where it is stacked. Where sentences are pairs of texts, words have the column ``text`` as well, 1 or 2, and sentences
+    ``second``, while their ``text`` is the first one.
 
     :raises StoreError: If pyarrow is not installed, the views are of several units, or two columns would have the same name.
     """
@@ -36,14 +38,16 @@ def write_parquet(store: Store, views: tuple[str, ...], path: Path, doing: str, 
         raise StoreError(f"{doing}: parquet needs pyarrow; run: pip install 'embedpipe[parquet]'") from error
     unit = _unit(store, views, doing)
     labels = [name for name in store.label_names if store.label(name).unit == unit]
-    if same := [name for name in (*labels, *views) if [*_TAKEN, *labels, *views].count(name) > 1]:
+    taken = (*_TAKEN, "second") if store.has_pairs else _TAKEN
+    if same := [name for name in (*labels, *views) if [*taken, *labels, *views].count(name) > 1]:
         raise StoreError(f"{doing}: two columns would be called {same[0]!r}; leave a view out with --view, or rename a label")
     writer, done, total = None, 0, len(store.matrix(views[0])) if views else 0
     try:
         for start in range(0, max(1, len(store)), SENTENCES_A_READ):
             sentences = store[start : min(start + SENTENCES_A_READ, len(store))]
-            columns = dict(_columns(sentences, unit, labels))
-            arrays = {name: _texts(pa, name, values, doing) for name, values in columns.items()}
+            columns = dict(_columns(sentences, unit, labels, has_pairs=store.has_pairs))
+            numbers = (*_NUMBERS, "text") if unit == "word" else _NUMBERS
+            arrays = {name: _column(pa, name, values, doing, name in numbers) for name, values in columns.items()}
             for view in views:
                 arrays[view] = _vectors(pa, _rows(store, view, sentences))
             table = pa.table(arrays)
@@ -64,12 +68,16 @@ def _unit(store: Store, views: tuple[str, ...], doing: str) -> Unit:
     raise StoreError(f"{doing}: a parquet file has rows of one unit; choose views of one with --view. Views here: {known}")
 
 
-def _columns(sentences: list[StoredSentence], unit: Unit, labels: list[str]) -> Iterator[tuple[str, Iterator[Any]]]:
+def _columns(
+    sentences: list[StoredSentence], unit: Unit, labels: list[str], *, has_pairs: bool
+) -> Iterator[tuple[str, Iterator[Any]]]:
     """Each column, by name, as one value after the other."""
     if unit == "sentence":
         yield "sentence_id", (sentence.id for sentence in sentences)
         yield "document", (sentence.document for sentence in sentences)
-        yield "text", (sentence.text for sentence in sentences)
+        yield "text", (sentence.texts[0] for sentence in sentences)
+        if has_pairs:
+            yield "second", (sentence.texts[1] if len(sentence.texts) > 1 else None for sentence in sentences)
         for name in labels:
             yield name, (sentence.labels[name] for sentence in sentences)
         yield "flags", (int(sentence.flags) for sentence in sentences)
@@ -83,14 +91,15 @@ def _columns(sentences: list[StoredSentence], unit: Unit, labels: list[str]) -> 
         yield "subword_id", (id for sentence in sentences for id in sentence.subword_ids)
         return
     yield "word", (word for sentence in sentences for word in sentence.words)
+    if has_pairs:
+        yield "text", (text for sentence in sentences for text in sentence.text_of_words)
     for name in labels:
         yield name, (value for sentence in sentences for value in sentence.labels[name] or (None,) * sentence.num_words)
     yield "flags", (int(flag) for sentence in sentences for flag in sentence.word_flags)
 
 
-def _texts(pa: Any, name: str, values: Iterable[Any], doing: str) -> Any:
+def _column(pa: Any, name: str, values: Iterable[Any], doing: str, is_number: bool) -> Any:
     """A column of text, or of whole numbers."""
-    is_number = name in ("word_index", "subword_index", "subword_id", "flags")
     try:
         return pa.array(list(values), type=pa.int64() if is_number else pa.string())
     except UnicodeEncodeError as error:

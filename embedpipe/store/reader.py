@@ -101,6 +101,11 @@ class Store(Sequence[StoredSentence]):
         return self.file.structure.counts["num_subwords"]
 
     @property
+    def has_pairs(self) -> bool:
+        """Whether any of its sentences is a pair of texts."""
+        return self.file.structure.has_pairs
+
+    @property
     def shards(self) -> tuple[ShardRecord, ...]:
         """The files that hold the vectors, in the order of their sentences; none where the store is a single file."""
         return self.file.shards

@@ -66,6 +66,12 @@ class StoredSentence:
         return second_word(self.spans, self.second_start)
 
     @property
+    def text_of_words(self) -> tuple[int, ...]:
+        """Of each word, the text that it is of: 1, or of a pair, 1 or 2."""
+        first = len(self.spans) if self.second_from is None else self.second_from
+        return (1,) * first + (2,) * (len(self.spans) - first)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The words."""
         return tuple(self.text[start:end] for start, end in self.spans)

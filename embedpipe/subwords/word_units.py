@@ -79,6 +79,7 @@ class WordTokenizer:
             lengths = np.array([len(unit.ids) for unit in units], dtype=np.int64)
             flags = np.where(lengths == 0, int(WordFlag.NO_SUBWORDS), 0)
             flags |= np.where([unit.unknown for unit in units], int(WordFlag.UNKNOWN_SUBWORD), 0)
+            flags |= np.where([unit.cut for unit in units], int(WordFlag.CUT), 0)
             yield SubwordSentence(
                 known,
                 np.array([id for unit in units for id in unit.ids], dtype=np.int64),

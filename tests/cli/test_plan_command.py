@@ -40,8 +40,8 @@ def test_json_has_everything(run, workplace):
         "config", "path", "encoder", "context", "corpus", "projected", "views", "beside_bytes", "total_bytes", "disk", "time",
     }  # fmt: skip
     assert set(facts["corpus"]) == {
-        "files", "documents", "sentences", "words", "subwords", "windows", "window_subwords", "windowed_sentences",
-        "empty_sentences", "words_without_subwords", "text_bytes", "id_bytes", "vocabulary_bytes", "longest_sentence", "labels", "warnings",
+        "files", "documents", "sentences", "pairs", "words", "subwords", "windows", "window_subwords", "windowed_sentences",
+        "empty_sentences", "words_without_subwords", "cut_words", "text_bytes", "id_bytes", "vocabulary_bytes", "longest_sentence", "labels", "warnings",
     }  # fmt: skip
     assert facts["corpus"]["longest_sentence"]["num_words"] == 3
     assert facts["encoder"]["device_name"] == "cpu"

@@ -14,6 +14,7 @@ import embedpipe
 from embedpipe.config import load_config
 from embedpipe.dataflow import SentenceFlag, WordFlag
 from embedpipe.engines.against import Comparison, compare
+from embedpipe.engines.plan import make_plan
 from embedpipe.errors import ConfigError
 from embedpipe.store import StoreWriter
 from embedpipe.store.verify import verify
@@ -72,8 +73,12 @@ def test_what_is_stored_is_what_allennlps_parts_give(config, elmo, tmp_path):
             if sentence.words:
                 np.testing.assert_allclose(store.vectors("sentence", sentence), expected[:, -1].mean(axis=0), atol=1e-5)
             assert bool(sentence.flags & SentenceFlag.EMPTY) == (not sentence.words)
-            cut = [bool(flag & WordFlag.UNKNOWN_SUBWORD) for flag in sentence.word_flags]
-            assert cut == [len(word) > 48 for word in sentence.words]
+            assert sentence.word_flags == tuple(WordFlag.CUT * (len(word) > 48) for word in sentence.words)
+        num_cut = sum(word == "x" * 60 for sentence in store for word in sentence.words)
+        assert (
+            store.summary().flags["CUT"] == make_plan(load_config(config), calibrates=False).survey.num_cut_words == num_cut > 0
+        )
+        assert "UNKNOWN_SUBWORD" not in store.summary().flags
         encoder = store.provenance["encoder"]
         assert (encoder["num_layers"], encoder["hidden_size"], encoder["stateful"]) == (2, 12, False)
         assert store.provenance["tokenizer"]["max_bytes"] == 48

@@ -165,6 +165,30 @@ def test_the_rest_of_the_store_is_estimated_within_ten_percent(config_of, tmp_pa
     assert plan.total_bytes == plan.beside_bytes + plan.views["mean"].size_bytes
 
 
+@pytest.mark.parametrize(("store", "num_files"), [({}, 1), ({"single_file": False}, 2)], ids=str)
+def test_where_second_texts_start_is_counted(store, num_files, config_of, tmp_path):
+    rows = [{"id": f"{n}", "first": "The quick brown fox", "second": f"jumps {n}"} for n in range(3000)]
+    rows = [row | {"both": f"{row['first']} {row['second']}"} for row in rows]
+    reading = {"type": "jsonl", "path": str(tmp_path / "corpus.jsonl"), "id": "id"}
+    unplanned, planned = [], []
+    for fields in ({"text": "both"}, {"text": "first", "second": "second"}):
+        path = tmp_path / f"{len(fields)}.h5"
+        view = {"unit": "sentence", "layers": "embeddings", "pooling": "mean"}
+        config = config_of(
+            rows, model="roberta", corpus=reading | fields, views={"mean": view}, store={"path": str(path), **store}
+        )
+        plan = make_plan(config, calibrates=False)
+        assert plan.survey.num_pairs == (3000 if "second" in fields else 0)
+        embedpipe.extract(config).close()
+        files = [file for file in [path, *tmp_path.glob(f"{path.name}.*/**/*.h5")] if file.is_file()]
+        stored = sum(file.stat().st_size for file in files)
+        planned.append(plan.total_bytes - 4 * plan.survey.num_subwords)
+        unplanned.append(stored - plan.total_bytes)
+    assert len(files) == num_files
+    assert planned[1] - planned[0] == num_files * 4 * 3000
+    assert unplanned[1] - unplanned[0] < 600 * num_files  # what HDF5 and the checksums take for one column more
+
+
 def test_no_weights_are_read_without_calibration(config_of, without_weights):
     encoder = {"type": "transformer", "model": without_weights, "device": "cpu"}
     plan = make_plan(config_of(encoder=encoder), calibrates=False)

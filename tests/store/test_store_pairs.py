@@ -15,7 +15,7 @@ from store_samples import Sample, any_text, fixed_sample, make_sample
 
 from embedpipe.dataflow import Sentence
 from embedpipe.errors import DamagedStoreError, StoreError
-from embedpipe.store import open_store
+from embedpipe.store import export_store, open_store
 from embedpipe.store.verify import verify
 
 PLACE = "sentences/second_start"
@@ -110,6 +110,63 @@ def test_the_shard_that_a_single_file_becomes_is_the_one_that_a_run_of_shards_ma
         sample_of().grow(tmp_path / f"{name}.h5", (3, 7), single_file=single)
     shards = [(tmp_path / f"{name}.h5.shards" / "000000.h5").read_bytes() for name in ("apart", "again")]
     assert shards[0] == shards[1]
+
+
+@pytest.mark.parametrize("size", [2, 1000], ids=["shards", "one file"])
+def test_npz_says_which_text_of_a_pair_each_word_is_of(tmp_path: Path, size: int) -> None:
+    path = sample_of().write(tmp_path / "s.h5", size=size)
+    export_store(path, tmp_path / "s.npz", "npz")
+    with np.load(tmp_path / "s.npz") as found, open_store(path) as store:
+        assert found["text"].tolist() == store.words_frame()["text"].tolist()
+        assert found["second_from"].tolist() == [3, -1, 0, 2, 1, -1, 1]
+        for (first, second), start, stop, at in zip(
+            TEXTS, found["word_offsets"], found["word_offsets"][1:], found["second_from"], strict=False
+        ):
+            assert found["words"][start:stop].tolist() == [*first, *(second or [])]
+            assert at == (-1 if second is None else len(first))
+
+
+@pytest.mark.parametrize("size", [2, 1000], ids=["shards", "one file"])
+def test_parquet_has_both_texts_of_a_pair_as_the_frames_have(
+    tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("embedpipe.store.export_parquet.SENTENCES_A_READ", 2)  # some portions are without pairs
+    path = sample_of().write(tmp_path / "s.h5", size=size)
+    for view in ("cls", "last", "pieces"):
+        export_store(path, tmp_path / f"{view}.parquet", "parquet", views=[view])
+    sentences, words, subwords = (
+        parquet.read_table(tmp_path / f"{view}.parquet").to_pydict() for view in ("cls", "last", "pieces")
+    )
+    assert sentences["text"] == [" ".join(first) for first, _ in TEXTS]
+    assert sentences["second"] == [None if second is None else " ".join(second) for _, second in TEXTS]
+    with open_store(path) as store:
+        assert words["text"] == store.words_frame()["text"].tolist()
+        assert [s.text_of_words for s in store] == [(1,) * len(first) + (2,) * len(second or ()) for first, second in TEXTS]
+    assert "text" not in subwords
+
+
+def test_an_export_of_single_texts_has_nothing_of_pairs(tmp_path: Path) -> None:
+    path = fixed_sample(5).write(tmp_path / "s.h5")
+    export_store(path, tmp_path / "s.npz", "npz", views=["last"])
+    with np.load(tmp_path / "s.npz") as found, open_store(path) as store:
+        assert set(found) == {"ids", "words", "word_offsets", "label_ner", "label_genre", "last"}
+        assert not store.has_pairs
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for view, has_text in (("last", False), ("cls", True)):
+        export_store(path, tmp_path / view, "parquet", views=[view])
+        columns = parquet.read_table(tmp_path / view).column_names
+        assert ("text" in columns, "second" in columns) == (has_text, False)
+
+
+def test_a_label_with_the_name_of_the_column_of_second_texts_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    words = [Sentence.from_words("s", "d", ["a"]), Sentence.from_words("s", "d", ["b"])]
+    path = make_sample([Sentence.pair(*words, labels={"second": "x"})]).write(tmp_path / "s.h5")
+    with pytest.raises(StoreError, match="two columns would be called 'second'"):
+        export_store(path, tmp_path / "s.parquet", "parquet", views=["cls"])
+    path = make_sample([Sentence.from_words("s", "d", ["a"], labels={"second": "x"})]).write(tmp_path / "t.h5")
+    export_store(path, tmp_path / "t.parquet", "parquet", views=["cls"])
 
 
 def edit(path: Path, row: int, value: int) -> None:

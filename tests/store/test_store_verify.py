@@ -30,7 +30,7 @@ from sound_samples import (
     write_unfinished,
 )
 
-from embedpipe.dataflow import Block, Sentence, ViewInfo
+from embedpipe.dataflow import Block, Sentence, ViewInfo, WordFlag
 from embedpipe.store import StoreWriter, open_store
 from embedpipe.store.finding import MOST_OF_A_KIND, Finding
 from embedpipe.store.id_index import hash_ids
@@ -71,6 +71,17 @@ def test_a_sound_store_has_no_findings(tmp_path: Path, bounds: tuple[int, ...]) 
 @pytest.mark.parametrize("bounds", [(0, 12), THREE])
 def test_a_failed_sentence_may_have_zero_vectors(tmp_path: Path, bounds: tuple[int, ...]) -> None:
     assert found(write(tmp_path / "s.h5", bounds, failed=[4, 7])) == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"), [(WordFlag.UNKNOWN_SUBWORD, 0), (WordFlag.SHARED_SUBWORD, 1), (WordFlag.CUT, 1)], ids=str
+)
+def test_of_words_with_subwords_only_unknown_ones_may_have_zero_vectors(tmp_path: Path, flag: WordFlag, expected: int) -> None:
+    path = write(tmp_path / "s.h5")
+    change(path, edit("words/flags", 7, int(flag)))
+    assert ["checksums: words/flags" in str(finding) for finding in found(path)] == [True]
+    change(path, edit("views/last", 7, 0.0))
+    assert sum("row 7) is zero, and its word has subwords" in str(finding) for finding in found(path)) == expected
 
 
 def test_all_rows_are_checked_whatever_the_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

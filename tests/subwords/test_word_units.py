@@ -24,7 +24,7 @@ class Spelled:
         inputs = tuple(
             self.seen.setdefault(piece, len(self.seen)) for piece in (["^"] if word.istitle() else []) + [word.lower()]
         )
-        return Units((7,) * len(inputs), inputs, unknown=word.isdigit())
+        return Units((7,) * len(inputs), inputs, unknown=word.isdigit(), cut=len(word) > 6)
 
 
 def test_units_are_aligned_with_words_and_keep_ids_apart_from_inputs():
@@ -34,6 +34,13 @@ def test_units_are_aligned_with_words_and_keep_ids_apart_from_inputs():
     assert cut.inputs.tolist() == [0, 1, 2, 0, 1, 3]
     assert cut.word_offsets.tolist() == [[0, 2], [2, 2], [2, 3], [3, 5], [5, 6]]
     assert cut.word_flags.tolist() == [0, WordFlag.NO_SUBWORDS, 0, 0, WordFlag.UNKNOWN_SUBWORD]
+
+
+def test_a_word_that_is_cut_has_a_flag_of_its_own_and_may_be_unknown_as_well():
+    sentence = Sentence.from_words("s", "d", ["Berlin", "Münsterland", "12", "1234567"])
+    (cut,) = WordTokenizer(Spelled()).tokenize([sentence])
+    unknown = WordFlag.UNKNOWN_SUBWORD
+    assert cut.word_flags.tolist() == [0, WordFlag.CUT, unknown, unknown | WordFlag.CUT]
 
 
 @pytest.mark.parametrize("words", [[], [""]])

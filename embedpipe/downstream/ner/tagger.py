@@ -91,6 +91,17 @@ class NerTagger:
         return self.trained.tags
 
     @property
+    def unit(self) -> str:
+        """What a tag is given to: ``"word"`` or ``"sentence"``."""
+        return self.trained.kind.get("unit of the view", "word")
+
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether it was trained on pairs of texts."""
+        config = self.trained.config
+        return config is not None and bool(embedpipe.takes_pairs(config))
+
+    @property
     def mix(self) -> MixWeights | None:
         """The learned weights of the layers; ``None`` unless ``layers`` is a learned mix."""
         return self.trained.fitted.mix
@@ -172,12 +183,14 @@ class NerTagger:
         """Tag new text, each text a document of its own.
 
         :param texts: Strings, or lists of words. The words of a string are those of the encoder's tokenizer;
-            :meth:`predict_sentences` says which.
+            :meth:`predict_sentences` says which. A tagger that was trained on pairs takes lists or tuples of two texts, or two
+            columns of a frame.
         :returns: By text, a tag a word.
         :raises FeaturesError: If an item is not a text, or the encoder's files are not those of the training.
         :raises EncoderError: If the encoder cannot be loaded or run.
         """
-        return [tags for _, tags in self.predict_sentences(to_sentences(texts))]
+        sentences = to_sentences(texts, lambda: self.takes_pairs)
+        return [tags for _, tags in self.predict_sentences(sentences)]
 
     def predict_sentences(self, sentences: Iterable[Sentence]) -> Iterator[tuple[Sentence, list[str]]]:
         """Tag a stream of sentences, with the context of their documents where the training store had it.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from embedpipe.errors import EncoderError
 
@@ -54,31 +57,33 @@ class Checkpoint:
         return (self.embedding.shape[1], *(lstm["weight_hh_l0"].shape[1] for lstm in self.lstms))
 
 
-def read_checkpoint(path: Path, setting: str) -> Checkpoint:
+def read_checkpoint(path: Path, setting: str, *, shapes_only: bool = False) -> Checkpoint:
     """Read fastai's .pth, of a model alone or with its optimizer, or a .safetensors with the same names.
 
     :param setting: What named the file, for the messages.
+    :param shapes_only: Leave the weights unread: they are then tensors without numbers (of the device "meta").
     :raises EncoderError: If it is damaged, or is not a model of this kind.
     """
     where = f"{setting}: {str(path)!r}"
-    weights = _read(path, where)
+    weights = _read(path, where, shapes_only=shapes_only)
     if isinstance(weights, Mapping) and isinstance(weights.get("model"), Mapping):
         weights = weights["model"]
     if not isinstance(weights, Mapping) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         raise EncoderError(f"{where} holds a {type(weights).__name__}; expected the weights of a model by name")
+    if shapes_only:
+        weights = {name: weight.to("meta") for name, weight in weights.items()}
     checkpoint = _sort_out(weights, where)
     _require_shapes(checkpoint, where)
     return checkpoint
 
 
-def _read(path: Path, where: str) -> Any:
+def _read(path: Path, where: str, *, shapes_only: bool) -> Any:
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
+            return _shapes_of_safetensors(path) if shapes_only else load_file(path)
+        is_mapped = shapes_only and zipfile.is_zipfile(path)  # torch before 1.6 wrote files that cannot be mapped
         with torch.serialization.safe_globals([(_Inert, name) for name in _OPTIMIZER_GLOBALS]):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_mapped)
     except Exception as error:  # a damaged file can raise anything
         if found := re.search(r"GLOBAL ([\w.]+)", str(error)):  # what torch advises there is not safe
             raise EncoderError(
@@ -89,6 +94,11 @@ def _read(path: Path, where: str) -> Any:
             "" if isinstance(error, pickle.UnpicklingError) else f": {str(error).split(chr(10))[0] or type(error).__name__}"
         )
         raise EncoderError(f"{where} is damaged, or no file of weights{reason}") from error
+
+
+def _shapes_of_safetensors(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, "pt") as file:
+        return {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in file.keys()}  # noqa: SIM118
 
 
 def _sort_out(weights: Mapping[str, Tensor], where: str) -> Checkpoint:

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from embedpipe.encoders.awd_lstm.checkpoint import read_checkpoint
 from embedpipe.encoders.awd_lstm.network import AwdLstmNetwork
-from embedpipe.encoders.awd_lstm.vocabulary import AwdLstmVocabulary
-from embedpipe.encoders.awd_lstm.vocabulary_file import read_vocabulary
+from embedpipe.encoders.awd_lstm.outline import architecture, sizes_together
+from embedpipe.encoders.awd_lstm.parts import read_parts, vocabulary_of
 from embedpipe.encoders.device import choose_device
 from embedpipe.errors import EncoderError
 
 if TYPE_CHECKING:
     from embedpipe.dataflow import Batch, HiddenStates
-    from embedpipe.encoders.awd_lstm.checkpoint import Checkpoint
     from embedpipe.encoders.awd_lstm.settings import AwdLstm
+    from embedpipe.encoders.awd_lstm.vocabulary import AwdLstmVocabulary
     from embedpipe.encoders.model_files import ModelFiles
 
 
@@ -44,11 +43,10 @@ class LoadedAwdLstm:
 
     @property
     def description(self) -> Mapping[str, Any]:
-        directions = " and ".join("backward" if network.backward else "forward" for network in self._networks)
         return {
             "model": self._files.name,
             "revision": None,
-            "architecture": f"AWD-LSTM, {directions}",
+            "architecture": architecture(network.backward for network in self._networks),
             "num_layers": self.num_layers,
             "hidden_size": self.hidden_size,
             "layer_sizes": list(self.layer_sizes),
@@ -65,7 +63,7 @@ class LoadedAwdLstm:
     @property
     def layer_sizes(self) -> tuple[int, ...]:
         """Width of each layer, of the embedding first."""
-        return tuple(sum(sizes) for sizes in zip(*(network.sizes for network in self._networks), strict=True))
+        return sizes_together(network.sizes for network in self._networks)
 
     @property
     def hidden_size(self) -> int:
@@ -105,32 +103,7 @@ def load(settings: AwdLstm, files: ModelFiles) -> LoadedAwdLstm:
     :raises EncoderError: If they are damaged, do not fit each other, or the device is not to be had.
     """
     device = choose_device(settings.device)
-    first_words = read_vocabulary(Path(settings.vocabulary).expanduser(), "encoder.vocabulary")
-    parts: list[tuple[Checkpoint, tuple[str, ...], bool]] = []
-    if settings.weights is not None:
-        parts.append((_read(settings.weights, "encoder.weights", first_words), first_words, False))
-    if settings.backward_weights is not None:
-        words = first_words
-        if settings.backward_vocabulary is not None:
-            words = read_vocabulary(Path(settings.backward_vocabulary).expanduser(), "encoder.backward_vocabulary")
-        parts.append((_read(settings.backward_weights, "encoder.backward_weights", words), words, True))
-    depths = {len(checkpoint.lstms) for checkpoint, _, _ in parts}
-    if len(depths) > 1:
-        raise EncoderError(
-            f"encoder.backward_weights: the models have {len(parts[0][0].lstms)} and {len(parts[1][0].lstms)} layers; two that "
-            "are put together layer by layer must have as many"
-        )
-    vocabulary = AwdLstmVocabulary(*dict.fromkeys(words for _, words, _ in parts))
-    networks = [
-        AwdLstmNetwork(checkpoint, vocabulary.numbers_in(words), backward=backward) for checkpoint, words, backward in parts
-    ]
+    parts = read_parts(settings)
+    vocabulary = vocabulary_of(parts)
+    networks = [AwdLstmNetwork(part.checkpoint, vocabulary.numbers_in(part.words), backward=part.backward) for part in parts]
     return LoadedAwdLstm(files, networks, vocabulary, device)
-
-
-def _read(path: str, setting: str, words: tuple[str, ...]) -> Checkpoint:
-    checkpoint = read_checkpoint(Path(path).expanduser(), setting)
-    if (num_rows := len(checkpoint.embedding)) != len(words):
-        raise EncoderError(
-            f"{setting}: {path!r} embeds {num_rows} words, and its vocabulary has {len(words)}; they do not belong together"
-        )
-    return checkpoint

@@ -11,6 +11,7 @@ from embedpipe.errors import EncoderError
 
 if TYPE_CHECKING:
     from embedpipe.encoders.awd_lstm.loaded import LoadedAwdLstm
+    from embedpipe.encoders.outline import EncoderOutline
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,15 @@ class AwdLstm:
     def is_causal(self, files: ModelFiles) -> bool:
         """Whether there is a forward model, in which only the last unit of a word knows all of it; no file is read."""
         return self.weights is not None
+
+    def outline(self, files: ModelFiles) -> EncoderOutline:
+        """Its shape, by the shapes of its weights, which stay unread (those of a .pth of torch before 1.6 are read).
+
+        :raises EncoderError: If a file is damaged or something else.
+        """
+        from embedpipe.encoders.awd_lstm.outline import outline
+
+        return outline(self, files)
 
     def load(self, files: ModelFiles) -> LoadedAwdLstm:
         """Load the weights.

@@ -89,7 +89,7 @@ class LoadedElmo:
 
     @property
     def hidden_size(self) -> int:
-        return 2 * self._options.projection_size
+        return self._options.hidden_size
 
     @property
     def max_window(self) -> int | None:

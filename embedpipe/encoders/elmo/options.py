@@ -42,6 +42,11 @@ class ElmoOptions:
     activation: Literal["relu", "tanh"]
 
     @property
+    def hidden_size(self) -> int:
+        """Width of a layer: of both directions."""
+        return 2 * self.projection_size
+
+    @property
     def num_filters(self) -> int:
         """Of all widths together."""
         return sum(count for _, count in self.filters)

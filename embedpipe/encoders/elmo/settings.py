@@ -12,6 +12,7 @@ from embedpipe.encoders.model_files import ModelFiles
 
 if TYPE_CHECKING:
     from embedpipe.encoders.elmo.loaded import LoadedElmo
+    from embedpipe.encoders.outline import EncoderOutline
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Elmo:
 
     Layer 0 is the output of the character CNN, twice side by side, so that it is as wide as the biLM's layers, which follow:
     two in the published models. A word is one unit, whatever it is; one longer than the model's limit (48 bytes of UTF-8) is
-    known to it by its beginning alone, and has the flag of an unknown unit.
+    known to it by its beginning alone, and has the flag CUT.
 
     :param options_file: The model's options.json.
     :param weight_file: The model's weights.hdf5.
@@ -46,6 +47,27 @@ class Elmo:
         weights = require_file("encoder.weight_file", self.weight_file, "the weights.hdf5 that belongs to options_file")
         return ModelFiles(self.weight_file, weights.parent, None, (options, weights))
 
+    def outline(self, files: ModelFiles) -> EncoderOutline:
+        """Its shape, by its options; the weights stay unread.
+
+        :raises EncoderError: If the options are not those of an ELMo.
+        """
+        from embedpipe.encoders.elmo.options import read_options
+        from embedpipe.encoders.elmo.vocabulary import SpelledWords
+        from embedpipe.encoders.outline import EncoderOutline
+
+        options = read_options(files.named[0])
+        return EncoderOutline(
+            files=files.all,
+            description={"model": files.name, "revision": None, "architecture": "ELMo"},
+            num_layers=options.num_layers,
+            hidden_size=options.hidden_size,
+            max_window=None,
+            is_causal=False,
+            vocabulary=SpelledWords(options.max_characters),
+            batch_sentences=self._batch_sentences,
+        )
+
     def load(self, files: ModelFiles) -> LoadedElmo:
         """Load the weights.
 
@@ -53,5 +75,8 @@ class Elmo:
         """
         from embedpipe.encoders.elmo.loaded import load_elmo
 
-        batch_sentences = self.batch_sentences if self.stateful else None
-        return load_elmo(files, device=self.device, batch_sentences=batch_sentences)
+        return load_elmo(files, device=self.device, batch_sentences=self._batch_sentences)
+
+    @property
+    def _batch_sentences(self) -> int | None:
+        return self.batch_sentences if self.stateful else None

@@ -34,7 +34,7 @@ class SpelledWords:
             "unit": "word",
             "max_bytes": self._max_characters - 2,
             "ids": "crc32 of the bytes that the encoder sees, without its highest bit",
-            "cut_words": "those with more than max_bytes bytes of UTF-8 have the flag UNKNOWN_SUBWORD",
+            "cut_words": "those with more than max_bytes bytes of UTF-8 have the flag CUT",
         }
 
     def units(self, word: str) -> Units:
@@ -44,7 +44,7 @@ class SpelledWords:
         if number == len(self._spellings):
             self._spellings.append(spelling)
         id = zlib.crc32(spelling.encode("utf-16-le")) & _LARGEST_ID
-        return Units((id,), (number,), unknown=is_cut(word, self._max_characters))
+        return Units((id,), (number,), cut=is_cut(word, self._max_characters))
 
     def spellings(self, numbers: Iterable[int]) -> list[str]:
         """The words of these numbers, spelled."""

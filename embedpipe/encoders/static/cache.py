@@ -9,11 +9,11 @@ import os
 import secrets
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from embedpipe.encoders.static.recognize import Format
 from embedpipe.encoders.static.table import Table
-from embedpipe.encoders.static.table_file import DamagedTableError
+from embedpipe.encoders.static.table_file import DamagedTableError, read_contents
 from embedpipe.encoders.static.table_writer import stamp, write_table
 from embedpipe.errors import EncoderError
 
@@ -52,6 +52,20 @@ def load_table(path: Path, format: Format | None) -> Table:
         f"{path}: its table, about as large as the file uncompressed, can be written neither to {' nor to '.join(failures)}; "
         "make room, or name a folder with XDG_CACHE_HOME"
     )
+
+
+def kept_contents(path: Path, format: Format | None) -> dict[str, Any] | None:
+    """What the table of a file of vectors has in it, as :mod:`~embedpipe.encoders.static.table_file` lists it; the rest of the
+    table stays unread.
+
+    :returns: ``None`` if there is no table, or none that was made of the file as it is.
+    """
+    for place in places(path):
+        with contextlib.suppress(OSError, DamagedTableError, KeyError, ValueError), place.open("rb") as file:
+            contents = read_contents(file)
+            if format in (None, contents["format"]) and contents["source"]["stamp"] == stamp(path):
+                return contents
+    return None
 
 
 def places(path: Path) -> tuple[Path, Path]:

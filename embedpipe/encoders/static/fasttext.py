@@ -28,7 +28,7 @@ _END = b"</s>"
 _ROWS_BYTES = 2**22
 
 
-class _Settings(NamedTuple):
+class FasttextSettings(NamedTuple):
     """What a model says of itself in front.
 
     :param is_old: Whether the file is of 2016 or 2017, before the format had versions.
@@ -75,7 +75,7 @@ def read_model(source: Source) -> FasttextModel:
 
     :raises EncoderError: If the model is compressed by quantization, or damaged.
     """
-    vector_size, ngrams, is_old = _read_settings(source)
+    vector_size, ngrams, is_old = read_settings(source)
     num_entries, num_words, num_labels, _ = _SIZES.unpack(source.take(_SIZES.size, "its dictionary"))
     num_pruned = 0 if is_old else int.from_bytes(source.take(8, "its dictionary"), "little", signed=True)
     if num_entries != num_words + num_labels or num_words < 0:
@@ -94,7 +94,11 @@ def read_model(source: Source) -> FasttextModel:
     return FasttextModel(words, vector_size, ngrams if ngrams.longest else Ngrams(0, 0, 0), not is_old)
 
 
-def _read_settings(source: Source) -> _Settings:
+def read_settings(source: Source) -> FasttextSettings:
+    """Read what a model says of itself in front.
+
+    :raises EncoderError: If it is of another version, or damaged.
+    """
     version, start = 1, source.take(8, "its settings")
     is_old = not start.startswith(MAGIC)
     if not is_old:
@@ -105,7 +109,7 @@ def _read_settings(source: Source) -> _Settings:
         raise source.damaged(f"is a model of fastText's file version {version}; expected 1 to {_NEWEST_VERSION}, undamaged")
     if model == _SUPERVISED and version == 11:  # fastText itself reads it so
         longest = 0
-    return _Settings(vector_size, Ngrams(shortest, longest, num_buckets), is_old)
+    return FasttextSettings(vector_size, Ngrams(shortest, longest, num_buckets), is_old)
 
 
 def _read_entry(source: Source, number: int, count: int) -> bytes:

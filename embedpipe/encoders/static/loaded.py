@@ -36,12 +36,7 @@ class LoadedStatic:
         self._files = files
         self._table = load_table(files.named[0], format)
         has_ngrams = self._table.ngrams.num_buckets > 0
-        if unknown == "subwords" and not has_ngrams:
-            raise EncoderError(
-                f"encoder.unknown: 'subwords', but {files.name!r} ({self._table.contents['format']}) has no character n-grams; "
-                "take zero, mean or random, or a fastText model with n-grams (.bin)"
-            )
-        self._policy: Unknown = unknown or ("subwords" if has_ngrams else "zero")
+        self._policy = choose_unknown(unknown, files.name, self._table.contents["format"], has_ngrams=has_ngrams)
         self._unknown = _unknown_words(self._policy, self._table)
         self._normalize = normalize
         self.vocabulary = StaticVocabulary(self._table, case, self._unknown)
@@ -98,6 +93,21 @@ class LoadedStatic:
                 "again, which makes a new one"
             ) from None
         return _of_length_one(vectors) if self._normalize else vectors
+
+
+def choose_unknown(unknown: Unknown | None, name: str, format: str, *, has_ngrams: bool) -> Unknown:
+    """What a word gets that a file does not have.
+
+    :param unknown: As the config says; ``None`` where it does not.
+    :param name: Of the file, for the message, as its format.
+    :raises EncoderError: If it is to be made of n-grams, and the file has none.
+    """
+    if unknown == "subwords" and not has_ngrams:
+        raise EncoderError(
+            f"encoder.unknown: 'subwords', but {name!r} ({format}) has no character n-grams; take zero, mean or random, or a "
+            "fastText model with n-grams (.bin)"
+        )
+    return unknown or ("subwords" if has_ngrams else "zero")
 
 
 def _unknown_words(policy: Unknown, table: Table) -> UnknownWords:

@@ -10,6 +10,7 @@ from embedpipe.encoders.model_files import ModelFiles
 from embedpipe.errors import EncoderError
 
 if TYPE_CHECKING:
+    from embedpipe.encoders.outline import EncoderOutline
     from embedpipe.encoders.static.loaded import LoadedStatic
 
 
@@ -56,6 +57,15 @@ class Static:
                 "glove.6B.300d.txt, GoogleNews-vectors-negative300.bin.gz or cc.en.300.bin"
             )
         return ModelFiles(self.path, path.parent, None, named=(path,))
+
+    def outline(self, files: ModelFiles) -> EncoderOutline:
+        """How long its vectors are, by their table or the beginning of the file; no vector is read.
+
+        :raises EncoderError: If the file is not one of word vectors, or is damaged at its beginning.
+        """
+        from embedpipe.encoders.static.outline import outline
+
+        return outline(files, self.format, self.unknown)
 
     def load(self, files: ModelFiles) -> LoadedStatic:
         """Map the table of the vectors into memory; the first time, make it.
