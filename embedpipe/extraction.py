@@ -16,6 +16,7 @@ from embedpipe.batching import Batching, collate, group_equal, plan_batches
 from embedpipe.blocks import cut, size_in_bytes, skip_to, to_block
 from embedpipe.dataflow import Block, Encoder, ReadLog, Sentence, ViewInfo, WindowedSentence
 from embedpipe.errors import ConfigError, EncoderError
+from embedpipe.free_memory import FreeMemory
 from embedpipe.in_order import batch_sentences, embed_in_order, mistakes_in_order
 from embedpipe.layers import combined_size
 from embedpipe.reduction import BlockReduction
@@ -177,8 +178,8 @@ class Embedder:
         subwords = self.tokenizer.tokenize(rest, joined=self.context.joined)
         windowed = self.context.windows(subwords, self.window_size, self.tokenizer.special)
         wanted = itertools.islice(windowed, start - skipped, None if stop is None else stop - skipped)
-        for block in one_ahead(cut(wanted, size_in_bytes(self.view_infos), self.block_bytes)):
-            yield self._embed_block(block, on_batch)
+        for block, is_last in one_ahead(cut(wanted, size_in_bytes(self.view_infos), self.block_bytes)):
+            yield replace(self._embed_block(block, on_batch), is_last=is_last())
 
     def _embed_block(self, block: Sequence[WindowedSentence], on_batch: OnBatch) -> Block:
         reduction = BlockReduction(
@@ -220,18 +221,21 @@ def extract(
     *,
     start: int = 0,
     stop: int | None = None,
-) -> None:
+) -> Progress:
     """Embed the sentences from ``start`` to ``stop`` and seal a shard for each block.
 
     A shard is written while the next block is on its way through the encoder.
 
     :param sentences: From the first one of the corpus on.
     :param log: The one that the sentences' reader reports to.
+    :returns: What was embedded, words and subwords; and how many sentences there are up to its end.
     """
     read = _Positions(sentences, log, start)
     done = Progress(start, 0, 0, 0, log.size_bytes)
+    free_memory = FreeMemory()
 
     def on_batch(part: int, whole: int, num_sentences: int) -> None:
+        free_memory.give_back()
         on_progress(replace(done.within(part, whole, read.after(num_sentences)), size_bytes=log.size_bytes))
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedpipe-writer") as thread:
@@ -245,6 +249,7 @@ def extract(
             on_progress(done)
         if sealing is not None:
             sealing.result()
+    return done
 
 
 class _Positions:

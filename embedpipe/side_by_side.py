@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -30,14 +31,21 @@ def run_side_by_side(function: Callable[[Item], Result], items: Sequence[Item], 
             pool.shutdown(cancel_futures=True)
 
 
-def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items, each of which is made in a thread of its own while the one before it is in use."""
+def one_ahead(items: Iterable[Item]) -> Iterator[tuple[Item, Callable[[], bool]]]:
+    """The same items, each of which is made in a thread of its own while the one before it is in use.
+
+    :returns: Each with a function that waits for the next one and says whether there is none.
+    """
     rest, end = iter(items), object()
     with ThreadPoolExecutor(1, thread_name_prefix="embedpipe-reader") as thread:
         coming = thread.submit(next, rest, end)
         while (item := coming.result()) is not end:
             coming = thread.submit(next, rest, end)
-            yield item  # type: ignore[misc]
+            yield item, functools.partial(_is_over, coming, end)  # type: ignore[misc]
+
+
+def _is_over(coming: Future[object], end: object) -> bool:
+    return coming.exception() is None and coming.result() is end
 
 
 @contextlib.contextmanager

@@ -92,7 +92,7 @@ def test_every_config_is_valid_and_suits_its_encoder(path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks/layers").glob("*.jsonnet")), ids=lambda path: path.stem)
 def test_every_config_of_a_benchmark_is_valid(path):
-    load_config_of(Comparison, path, ext_vars={"data": "data", "mpnet": "mpnet", "encoder": "mpnet"})
+    load_config_of(Comparison, path, ext_vars={"data": "data", "mpnet": "mpnet", "encoder": "mpnet", "of": "wnut17"})
 
 
 def test_links_lead_somewhere():

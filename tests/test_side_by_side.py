@@ -57,13 +57,13 @@ def test_items_are_made_one_ahead_and_no_further():
     made = []
     items = one_ahead(made.append(number) or number for number in range(10))
     assert not made
-    assert next(items) == 0
+    assert next(items)[0] == 0
     deadline = time.monotonic() + 10
     while made != [0, 1] and time.monotonic() < deadline:
         time.sleep(0.001)
     time.sleep(0.02)
     assert made == [0, 1]
-    assert list(items) == list(range(1, 10))
+    assert [item for item, _ in items] == list(range(1, 10))
 
 
 def test_an_error_in_making_an_item_comes_when_its_turn_has_come():
@@ -72,9 +72,14 @@ def test_an_error_in_making_an_item_comes_when_its_turn_has_come():
         raise ValueError("in the corpus")
 
     items = one_ahead(failing())
-    assert next(items) == 1
+    item, is_last = next(items)
+    assert item == 1 and not is_last()
     with pytest.raises(ValueError, match="in the corpus"):
         next(items)
+
+
+def test_an_item_knows_whether_it_is_the_last_one():
+    assert [is_last() for _, is_last in one_ahead(iter("abc"))] == [False, False, True]
 
 
 def test_leaving_early_leaves_no_thread_behind():

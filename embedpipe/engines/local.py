@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from embedpipe.store import StorePlace, StoreWriter, check_intact, open_store
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
     from embedpipe.extraction import Embedder, Progress
+    from embedpipe.store import ShardRecord
 
 
 class LocalEngine:
@@ -58,12 +59,14 @@ class LocalEngine:
             log, encoding_started = ReadLog(), time.time()
             needed = estimate_bytes(config.job.corpus, embedder) - sum(shard.size_bytes for shard in writer.shards)
             require_space(path, max(0, needed))
-            for start, stop in writer.gaps():
+            gaps, done = writer.gaps(), []
+            for start, stop in gaps:
                 log = ReadLog()
                 sentences = config.job.corpus.sentences(log)
                 if old_part is not None:
                     sentences = old_part.checked(sentences, joined=embedder.context.joined)
-                extract(sentences, embedder, writer, log, on_progress or (lambda progress: None), start=start, stop=stop)
+                on_progress = on_progress or (lambda progress: None)
+                done.append(extract(sentences, embedder, writer, log, on_progress, start=start, stop=stop))
             times = {"started": started, "encoding_started": encoding_started, "ended": time.time()}
             writer.finish(
                 {
@@ -72,9 +75,21 @@ class LocalEngine:
                     "inputs": identity.inputs,
                     "failures": writer.failures,
                 }
-                | describe_run(embedder, log, made=writer.made, num_kept=len(writer.shards) - len(writer.made), times=times)
+                | describe_run(
+                    embedder,
+                    log,
+                    num_words=sum(part.num_words for part in done),
+                    num_subwords=sum(part.num_subwords for part in done),
+                    num_kept=_num_outside(writer.shards, gaps),
+                    times=times,
+                )
                 | earlier_runs(writer.grown_from, made_from)
             )
+
+
+def _num_outside(shards: Sequence[ShardRecord], gaps: Sequence[tuple[int, int | None]]) -> int:
+    """How many shards hold sentences that were there before the gaps were filled."""
+    return sum(not any(first <= shard.start and (end is None or shard.stop <= end) for first, end in gaps) for shard in shards)
 
 
 def _load(config: LoadedConfig) -> Embedder:

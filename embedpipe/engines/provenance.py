@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from embedpipe.dataflow import ReadLog
     from embedpipe.extraction import Embedder
-    from embedpipe.store import EarlierRun, ShardRecord
+    from embedpipe.store import EarlierRun
 
 _PACKAGES = ("embedpipe", "torch", "transformers", "tokenizers", "allennlp-light", "h5py", "numpy")
 
@@ -21,19 +21,18 @@ def describe_run(
     embedder: Embedder,
     log: ReadLog,
     *,
-    made: Sequence[ShardRecord],
+    num_words: int,
+    num_subwords: int,
     num_kept: int,
     times: Mapping[str, float],
 ) -> dict[str, Any]:
     """Encoder, tokenizer, windows, warnings of the corpus, versions, machine, times and rates.
 
-    :param made: The shards that this run has made; the rates are theirs.
+    :param num_words: That this run has embedded; the rates are of them.
     :param num_kept: Shards that were there already.
     :param times: Seconds since the epoch: ``started``, ``encoding_started``, ``ended``, of the run that finished the store.
     """
     seconds = max(times["ended"] - times["encoding_started"], 1e-9)
-    num_words = sum(shard.num_words for shard in made)
-    num_subwords = sum(shard.num_subwords for shard in made)
     return {
         "encoder": dict(embedder.encoder.description),
         "tokenizer": dict(embedder.tokenizer.description),

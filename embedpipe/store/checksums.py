@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 _LEAST_BYTES = 3072
 """More than any gap that HDF5 leaves between small datasets, so that a dataset of this size comes behind all others."""
 
+_NUM_THREADS = 2
+_MOST_WAITING = 16
+"""Pieces, of a few megabytes each, that are in memory until their checksum is taken."""
+
 _STRINGS = (names.FORMAT, names.WRITTEN_BY, names.UNIT, names.COMBINATION, names.POOLING)
 _INTEGERS = (names.VERSION, *names.COUNTS, names.POSITION, names.STACKED, names.VECTOR_SIZE)
 ATTRIBUTES = frozenset((*_STRINGS, *_INTEGERS, names.LAYERS))
@@ -39,6 +45,9 @@ class ChecksummedImage(FileImage):
         super().__init__()
         self._digests: dict[str, Any] = {}
         self._unwritten: set[str] = set()
+        self._hashing = deque[Future[None]]()
+        self._threads = [ThreadPoolExecutor(1, "checksum") for _ in range(_NUM_THREADS)]
+        """Each takes the pieces of its datasets in their order."""
 
     def add(self, name: str, dtype: str, shape: tuple[int, ...], pieces: Iterable[Array]) -> Any:
         """Add a contiguous dataset, whose checksum is taken when its rows are written."""
@@ -58,12 +67,19 @@ class ChecksummedImage(FileImage):
         attributes = read_attributes(self.file)
         size = max(_LEAST_BYTES, len(self._content(attributes)))
         super().add(names.CHECKSUMS, names.BYTE, (size,), self._last(attributes, size))
-        return super().pieces()
+        try:
+            yield from super().pieces()
+        finally:
+            for thread in self._threads:
+                thread.shutdown(cancel_futures=True)
 
     def _hashed(self, name: str, pieces: Iterable[Array]) -> Iterator[Array]:
+        thread = self._threads[len(self._digests) % _NUM_THREADS]
         for piece in pieces:
             rows = np.ascontiguousarray(piece)
-            self._digests[name].update(bytes_view(rows))
+            self._hashing.append(thread.submit(self._digests[name].update, bytes_view(rows)))
+            if len(self._hashing) > _MOST_WAITING:
+                self._hashing.popleft().result()
             yield rows
         self._unwritten.discard(name)
 
@@ -71,6 +87,8 @@ class ChecksummedImage(FileImage):
         """The checksums, known when everything before them is written; white space fills the room."""
         if self._unwritten:
             raise RuntimeError(f"{names.CHECKSUMS} stand before {', '.join(sorted(self._unwritten))}")
+        while self._hashing:
+            self._hashing.popleft().result()
         yield np.frombuffer(self._content(attributes).ljust(size), np.uint8)
 
     def _content(self, attributes: dict[str, Any]) -> bytes:

@@ -66,6 +66,10 @@ class FileImage:
             self._rooms.append(_Room(name, dataset.id.get_offset(), num_bytes, pieces))
         return dataset
 
+    def rows(self, name: str) -> Iterable[np.ndarray[Any, Any]]:
+        """The pieces of a dataset; those that were given as an iterator are then no longer there to be written."""
+        return next((room.pieces for room in self._rooms if room.name == name), ())
+
     def add_virtual(self, name: str, dtype: str, shape: tuple[int, ...], sources: Sequence[tuple[str, int]]) -> Any:
         """Add a dataset whose rows are those of the datasets of the same name in other files.
 

@@ -7,11 +7,10 @@ written front to back in one go, and columns are read from the shards a piece at
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -24,8 +23,8 @@ from embedpipe.store.durable import write_file
 from embedpipe.store.format import Count
 from embedpipe.store.image import FileImage
 from embedpipe.store.labels import Vocabulary
-from embedpipe.store.manifest import Manifest
-from embedpipe.store.shard_files import ShardFiles
+from embedpipe.store.manifest import Manifest, ShardRecord
+from embedpipe.store.structure import LabelInfo
 from embedpipe.store.table import table_as_json
 from embedpipe.store.text import unpack
 
@@ -35,12 +34,30 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_PIECE_BYTES = 1 << 22
+
+class Shards(Protocol):
+    """What a master is made of; shards are meant by their index."""
+
+    @property
+    def records(self) -> tuple[ShardRecord, ...]:
+        """In the order of their sentences."""
+
+    def labels(self, index: int) -> Mapping[str, LabelInfo]:
+        """The labels of a shard, in their order."""
+
+    def has_pairs(self, index: int) -> bool:
+        """Whether a sentence of a shard may be a pair of texts."""
+
+    def num_rows(self, index: int, name: str) -> int:
+        """Length of a dataset of a shard."""
+
+    def pieces(self, index: int, name: str, start: int, stop: int) -> Iterator[Array]:
+        """Some rows of a dataset of a shard, in arrays of any lengths."""
 
 
 def write_master(
     partial: Path,
-    store: Path,
+    shards: Shards,
     folder: Path,
     manifest: Manifest,
     views: Mapping[str, ViewInfo],
@@ -51,15 +68,13 @@ def write_master(
 ) -> None:
     """Write the file of the whole store.
 
-    :param store: Where it will be.
+    :param folder: Of the shards.
     :param id_index: The hashes of all ids in ascending order, and the sentence of each.
     :param is_single: Put everything into this file, and leave nothing to the shards.
     :raises StoreError: If a shard is damaged, or a label is one a word in one shard and one a sentence in another.
     """
-    files = ShardFiles(store, folder, manifest.shards, views, manifest.origin)
-    with contextlib.closing(files):
-        master = _Master(files, folder.name, views)
-        write_file(partial, master.image(manifest, id_index, provenance, is_single=is_single).pieces(), "store")
+    master = _Master(shards, folder.name, views)
+    write_file(partial, master.image(manifest, id_index, provenance, is_single=is_single).pieces(), "store")
 
 
 @dataclass(slots=True)
@@ -72,14 +87,14 @@ class _Label:
 
 
 class _Master:
-    def __init__(self, files: ShardFiles, folder: str, views: Mapping[str, ViewInfo]) -> None:
-        self._files = files
+    def __init__(self, shards: Shards, folder: str, views: Mapping[str, ViewInfo]) -> None:
+        self._shards = shards
         self._folder = folder
         self._views = views
-        self._indexes = range(len(files.records))
+        self._indexes = range(len(shards.records))
         self._merge_documents()
         self._merge_labels()
-        records = files.records
+        records = shards.records
         self._counts: dict[Count, int] = {
             "num_documents": sum(len(range(first, end)) for first, end in self._documents),
             "num_sentences": sum(record.num_sentences for record in records),
@@ -92,7 +107,7 @@ class _Master:
     ) -> FileImage:
         image, counts = ChecksummedImage(), self._counts
         self._add_text(image, names.DOCUMENT_ID, self._documents)
-        everything = [(0, record.num_sentences) for record in self._files.records]
+        everything = [(0, record.num_sentences) for record in self._shards.records]
         self._add_text(image, names.SENTENCE_ID, everything)
         self._add_text(image, names.SENTENCE_TEXT, everything, in_shards=not is_single)
         add_column(image, names.DOCUMENT_INDEX, counts, self._document_index())
@@ -106,7 +121,7 @@ class _Master:
             elif count:
                 layout = names.COLUMNS[name]
                 image.add_virtual(name, layout.dtype, layout.shape(counts), self._sources(count))
-        if any(self._files.structure(index).has_pairs for index in self._indexes):
+        if any(self._shards.has_pairs(index) for index in self._indexes):
             add_column(image, names.SECOND_START, counts, self._second_starts())
         for name, label in self._labels.items():
             num_rows = counts[names.ROWS[label.unit]]
@@ -123,20 +138,20 @@ class _Master:
     def _rows(self, name: str) -> Iterator[Array]:
         """The rows of a dataset, of all shards."""
         for index in self._indexes:
-            yield from self._pieces(index, name, 0, self._files.shape(index, name)[0])
+            yield from self._shards.pieces(index, name, 0, self._shards.num_rows(index, name))
 
-    def _pieces(self, index: int, name: str, start: int, stop: int) -> Iterator[Array]:
-        num_rows = max(1, _PIECE_BYTES // max(1, self._files.row_bytes(index, name)))
-        for first in range(start, stop, num_rows):
-            yield self._files.read(index, name, first, min(stop, first + num_rows))
+    def _read(self, index: int, name: str, start: int, stop: int) -> Array:
+        """A few rows."""
+        pieces = list(self._shards.pieces(index, name, start, stop))
+        return np.concatenate(pieces) if pieces else np.empty(0, np.uint8)
 
     def _offsets(self, name: str, ranges: list[tuple[int, int]]) -> Iterator[Array]:
         """Offsets of some ranges of each shard, from 0 on through all of them."""
         yield np.zeros(1, names.OFFSET)
         end = 0
         for index, (start, stop) in zip(self._indexes, ranges, strict=True):
-            shift = end - self._files.read(index, name, start, start + 1)
-            for piece in self._pieces(index, name, start + 1, stop + 1):
+            shift = end - self._read(index, name, start, start + 1)
+            for piece in self._shards.pieces(index, name, start + 1, stop + 1):
                 yield piece + shift
                 end = int(piece[-1] + shift[0])
 
@@ -144,7 +159,7 @@ class _Master:
         """Add some strings of each shard, all of them together."""
         path, offsets = names.bytes_of(name), names.offsets_of(name)
         ends = [
-            tuple(int(self._files.read(index, offsets, at, at + 1)[0]) for at in range_)
+            tuple(int(self._read(index, offsets, at, at + 1)[0]) for at in range_)
             for index, range_ in zip(self._indexes, ranges, strict=True)
         ]
         num_bytes = sum(stop - start for start, stop in ends)
@@ -152,22 +167,24 @@ class _Master:
             sources = [(self._path(index), stop) for index, (_, stop) in zip(self._indexes, ends, strict=True)]
             image.add_virtual(path, names.BYTE, (num_bytes,), sources)
         else:
-            pieces = (p for index, (a, b) in zip(self._indexes, ends, strict=True) for p in self._pieces(index, path, a, b))
+            pieces = (
+                p for index, (a, b) in zip(self._indexes, ends, strict=True) for p in self._shards.pieces(index, path, a, b)
+            )
             image.add(path, names.BYTE, (num_bytes,), pieces)
         num_strings = sum(stop - start for start, stop in ranges)
         image.add(offsets, names.OFFSET, (num_strings + 1,), self._offsets(offsets, ranges))
 
     def _sources(self, count: Count) -> list[tuple[str, int]]:
-        return [(self._path(index), getattr(record, count)) for index, record in enumerate(self._files.records)]
+        return [(self._path(index), getattr(record, count)) for index, record in enumerate(self._shards.records)]
 
     def _path(self, index: int) -> str:
-        return f"{self._folder}/{self._files.records[index].name}"
+        return f"{self._folder}/{self._shards.records[index].name}"
 
     def _merge_documents(self) -> None:
         """A document that goes on in the next shard is one: there, the master leaves the first one out."""
         self._documents: list[tuple[int, int]] = []
         last: list[str] = []
-        for index, record in enumerate(self._files.records):
+        for index, record in enumerate(self._shards.records):
             goes_on = self._text(index, names.DOCUMENT_ID, 0, 1) == last
             last = self._text(index, names.DOCUMENT_ID, record.num_documents - 1, record.num_documents)
             self._documents.append((int(goes_on), record.num_documents))
@@ -175,30 +192,30 @@ class _Master:
     def _document_index(self) -> Iterator[Array]:
         num_documents = 0
         for index, (first, end) in enumerate(self._documents):
-            for piece in self._pieces(index, names.DOCUMENT_INDEX, 0, self._files.records[index].num_sentences):
+            for piece in self._shards.pieces(index, names.DOCUMENT_INDEX, 0, self._shards.records[index].num_sentences):
                 yield piece + (num_documents - first)
             num_documents += end - first
 
     def _second_starts(self) -> Iterator[Array]:
         """A shard may have no pairs where others have."""
         for index in self._indexes:
-            if self._files.structure(index).has_pairs:
-                yield from self._pieces(index, names.SECOND_START, 0, self._files.records[index].num_sentences)
+            if self._shards.has_pairs(index):
+                yield from self._shards.pieces(index, names.SECOND_START, 0, self._shards.records[index].num_sentences)
             else:
-                yield np.full(self._files.records[index].num_sentences, names.NO_PAIR, "<i4")
+                yield np.full(self._shards.records[index].num_sentences, names.NO_PAIR, "<i4")
 
     def _merge_labels(self) -> None:
         self._labels: dict[str, _Label] = {}
         for index in self._indexes:
-            for name, info in self._files.structure(index).labels.items():
+            for name, info in self._shards.labels(index).items():
                 label = self._labels.setdefault(name, _Label(info.unit, Vocabulary(), [None for _ in self._indexes]))
                 if label.unit != info.unit:
                     raise StoreError(
                         f"cannot put the shards together: the label {name!r} is one a {label.unit} in the first of them and "
-                        f"one a {info.unit} in {self._files.records[index].name}."
+                        f"one a {info.unit} in {self._shards.records[index].name}."
                     )
                 text = f"{info.group}/{names.VOCABULARY}"
-                num_values = self._files.shape(index, names.offsets_of(text))[0] - 1
+                num_values = self._shards.num_rows(index, names.offsets_of(text)) - 1
                 values = self._text(index, text, 0, num_values)
                 label.codes[index] = np.array([*(label.vocabulary[value] for value in values), names.NO_LABEL], names.CODE)
 
@@ -206,11 +223,11 @@ class _Master:
         path = f"{names.LABELS}/{names.link_name(name)}/{names.LABEL_CODES}"
         for index, codes in enumerate(label.codes):
             if codes is None:
-                yield np.full(getattr(self._files.records[index], names.ROWS[label.unit]), names.NO_LABEL, names.CODE)
+                yield np.full(getattr(self._shards.records[index], names.ROWS[label.unit]), names.NO_LABEL, names.CODE)
                 continue
-            for piece in self._pieces(index, path, 0, self._files.shape(index, path)[0]):
+            for piece in self._shards.pieces(index, path, 0, self._shards.num_rows(index, path)):
                 yield codes[piece]  # NO_LABEL is -1: the last
 
     def _text(self, index: int, name: str, start: int, stop: int) -> list[str]:
-        offsets = self._files.read(index, names.offsets_of(name), start, stop + 1)
-        return unpack(self._files.read(index, names.bytes_of(name), int(offsets[0]), int(offsets[-1])), offsets)
+        offsets = self._read(index, names.offsets_of(name), start, stop + 1)
+        return unpack(self._read(index, names.bytes_of(name), int(offsets[0]), int(offsets[-1])), offsets)

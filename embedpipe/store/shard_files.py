@@ -11,7 +11,7 @@ import math
 import os
 import stat
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,11 @@ from embedpipe.store.columns import Column, bytes_view, read_exactly
 from embedpipe.store.manifest import ShardRecord
 from embedpipe.store.origin import Origin
 from embedpipe.store.sealed import Place, SealedFile
-from embedpipe.store.structure import Structure
+from embedpipe.store.structure import LabelInfo, Structure
 
 MAX_OPEN_FILES = 128
+
+_PIECE_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +86,24 @@ class ShardFiles:
         """What the shard holds."""
         return self._shard(index)[0].structure
 
-    def shape(self, index: int, name: str) -> tuple[int, ...]:
-        """Shape of a dataset of a shard."""
-        return self._shard(index)[0].places[name].shape
+    def labels(self, index: int) -> Mapping[str, LabelInfo]:
+        """The labels of a shard, in their order."""
+        return self.structure(index).labels
 
-    def row_bytes(self, index: int, name: str) -> int:
-        """Size of one row of a dataset of a shard."""
+    def has_pairs(self, index: int) -> bool:
+        """Whether a sentence of a shard may be a pair of texts."""
+        return self.structure(index).has_pairs
+
+    def num_rows(self, index: int, name: str) -> int:
+        """Length of a dataset of a shard."""
+        return self._shard(index)[0].places[name].shape[0]
+
+    def pieces(self, index: int, name: str, start: int, stop: int) -> Iterator[np.ndarray[Any, Any]]:
+        """Read rows of a dataset of a shard, a few megabytes at a time."""
         place = self._shard(index)[0].places[name]
-        return place.dtype.itemsize * math.prod(place.shape[1:])
+        num_rows = max(1, _PIECE_BYTES // max(1, place.dtype.itemsize * math.prod(place.shape[1:])))
+        for first in range(start, stop, num_rows):
+            yield self.read(index, name, first, min(stop, first + num_rows))
 
     def check(self, index: int) -> None:
         """Open the shard, if it has never been.

@@ -20,6 +20,7 @@ from embedpipe.store.contents import as_json
 from embedpipe.store.durable import partial_of, rename, write_error
 from embedpipe.store.first_shard import write_first_shard
 from embedpipe.store.gaps import find_gaps, free_number
+from embedpipe.store.held import HeldBlock, HeldShard
 from embedpipe.store.id_index import GrowingIdIndex
 from embedpipe.store.labels import check_labels
 from embedpipe.store.manifest import Manifest, ShardRecord, append_record, shard_name, views_as_json, write_manifest
@@ -28,6 +29,7 @@ from embedpipe.store.origin import EarlierRun, Origin
 from embedpipe.store.place import StorePlace
 from embedpipe.store.sealed import SealedFile
 from embedpipe.store.shard import write_shard
+from embedpipe.store.shard_files import ShardFiles
 from embedpipe.store.unfinished import remove_strays
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ class StoreWriter:
         self._is_open = self._is_begun = False
         self._units: dict[str, Unit] = {}
         self._ids = GrowingIdIndex(self._id_at)
-        self._made: list[ShardRecord] = []
+        self._held: HeldBlock | None = None
         self._failures: dict[int, dict[str, str]] = {}
         for name, info in self.views.items():
             if not name or info.dtype not in names.VIEW_DTYPES:
@@ -109,11 +111,6 @@ class StoreWriter:
         return self._manifest.shards
 
     @property
-    def made(self) -> tuple[ShardRecord, ...]:
-        """Those of them that this writer has made of blocks, in the order in which they came."""
-        return tuple(self._made)
-
-    @property
     def dropped(self) -> dict[str, str]:
         """Shards of the unfinished run that could not be kept, and why; their sentences are gaps again."""
         return self._beginning.dropped
@@ -132,8 +129,11 @@ class StoreWriter:
         """Ranges of sentences ``[start, stop)`` that are not committed, see :func:`~embedpipe.store.gaps.find_gaps`."""
         return find_gaps(self._manifest, self._num_held)
 
-    def append(self, block: Block, start: int) -> ShardRecord:
+    def append(self, block: Block, start: int) -> None:
         """Commit sentences as one shard; when this returns, they are on the disk for good.
+
+        A block that is the whole corpus is held instead, if one file is wanted: :meth:`finish` writes it there at once, and
+        until then it must not be changed.
 
         :param block: At least one sentence. A block that is refused leaves the store as it was.
         :param start: Number in the corpus of its first sentence.
@@ -148,16 +148,17 @@ class StoreWriter:
         units = check_labels(block.sentences, self._units)
         hashes = self._ids.check([sentence.id for sentence in block.sentences], start)
         failures = as_json(block.failures, "failures")
-        with self._committing():
-            self._begin()
-            path = self._folder / shard_name(free_number(self.shards, self._beginning.lost, start, stop))
-            partial, provenance = partial_of(path), self._of_shard(start, failures)
-            record = self._commit(path, start, stop, write_shard(partial, block, self.views, units, hashes, provenance))
-        self._made.append(record)
+        if block.is_last and self._single_file and start == 0 and self.gaps() == [(0, None)]:
+            self._held = HeldBlock(block, units, hashes)
+        else:
+            with self._committing():
+                self._begin()
+                path = self._folder / shard_name(free_number(self.shards, self._beginning.lost, start, stop))
+                partial, provenance = partial_of(path), self._of_shard(start, failures)
+                self._commit(path, start, stop, write_shard(partial, block, self.views, units, hashes, provenance))
         self._failures[start] = failures
         self._units.update(units)
         self._ids.add(hashes, start)
-        return record
 
     def finish(self, provenance: Mapping[str, Any]) -> Path:
         """Make one store of the shards and bring it to its path. All sentences of the corpus must be there.
@@ -177,16 +178,17 @@ class StoreWriter:
                 write_manifest(self._folder, self._manifest)
             is_single = not self.shards or (len(self.shards) == 1 and self._single_file and not self.grown_from)
             partial = self._folder / f"store{names.PARTIAL}"
-            write_master(
-                partial,
-                self.path,
-                self._folder,
-                self._manifest,
-                self.views,
-                self._ids.sorted(),
-                provenance,
-                is_single=is_single,
-            )
+            with contextlib.closing(self._all_shards()) as shards:
+                write_master(
+                    partial,
+                    shards,
+                    self._folder,
+                    self._manifest,
+                    self.views,
+                    self._ids.sorted(),
+                    provenance,
+                    is_single=is_single,
+                )
             self._place.check_free(or_store=self._grows_from is not None)  # something may have come meanwhile
             rename(partial, self._place.target, "store")
             if is_single:
@@ -197,6 +199,12 @@ class StoreWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._is_open = False
         self._stack.close()
+
+    def _all_shards(self) -> ShardFiles | HeldShard:
+        """What the store is made of."""
+        if self._held is not None:
+            return HeldShard(self._held, self.views)
+        return ShardFiles(self.path, self._folder, self.shards, self.views, self._manifest.origin)
 
     @property
     def _may_replace(self) -> bool:
@@ -234,7 +242,7 @@ class StoreWriter:
         """The provenance of the shard with the sentences from ``start`` on."""
         return {"identity": self._manifest.origin.of(start)} | ({"failures": failures} if failures else {})
 
-    def _commit(self, path: Path, start: int, stop: int, written: tuple[Mapping[Count, int], int, str]) -> ShardRecord:
+    def _commit(self, path: Path, start: int, stop: int, written: tuple[Mapping[Count, int], int, str]) -> None:
         """Make a shard of a partial file that is on the disk."""
         counts, size_bytes, sha256 = written
         rename(partial_of(path), path, "shard")
@@ -243,7 +251,6 @@ class StoreWriter:
         append_record(self._folder, record)
         shards = sorted((*self.shards, record), key=lambda each: each.start)
         self._manifest = replace(self._manifest, shards=tuple(shards))
-        return record
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -255,7 +262,7 @@ class StoreWriter:
     def _check_place(self, start: int, stop: int) -> None:
         if stop <= start or start < 0:
             raise StoreError(f"cannot store a block: the sentences {start:,} to {stop:,} are none.")
-        if not any(first <= start and (last is None or stop <= last) for first, last in self.gaps()):
+        if self._held is not None or not any(first <= start and (last is None or stop <= last) for first, last in self.gaps()):
             raise StoreError(f"cannot store a block: of the sentences {start:,} to {stop:,} some are committed already.")
 
     def _id_at(self, sentence: int) -> str:

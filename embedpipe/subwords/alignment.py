@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from embedpipe.dataflow import IntArray
 
 
-def align_words(word_spans: Sequence[Span], subword_spans: Sequence[Span]) -> IntArray:
+def align_words(word_spans: Sequence[Span] | IntArray, subword_spans: Sequence[Span] | IntArray) -> IntArray:
     """Find the subwords that share at least one character with each word.
 
     :param word_spans: Characters of each word, in the order of the text.

@@ -19,6 +19,8 @@ from embedpipe.subwords.marian import is_marian, load_marian
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
+    from embedpipe.dataflow import IntArray
+
 _SENTENCES_AT_A_TIME = 512
 _NO_LIMIT = 10**9
 """transformers writes "no limit" as a model_max_length of about 1e30."""
@@ -60,10 +62,9 @@ class SubwordTokenizer:
         while chunk := list(itertools.islice(waiting, _SENTENCES_AT_A_TIME)):
             texts = [text for gap in chunk for text in gap.texts]
             encodings = iter(self._tokenizer.encode_batch(texts, add_special_tokens=False))
-            for gap in chunk:
-                yield self._align(gap, [next(encodings) for _ in gap.texts])
+            yield from self._align([self._cut(gap, [next(encodings) for _ in gap.texts]) for gap in chunk])
 
-    def _align(self, gap: _WithGap, encodings: Sequence[Encoding]) -> SubwordSentence:
+    def _cut(self, gap: _WithGap, encodings: Sequence[Encoding]) -> _Cut:
         sentence = gap.sentence
         spans = _shifted(encodings[0].offsets, -gap.length)
         words = self._find_words(sentence.texts[0], spans, encodings[0]) if sentence.spans is None else sentence.spans
@@ -75,13 +76,24 @@ class SubwordTokenizer:
                 words = (*words, *_shifted(found, sentence.second_start))
         if sentence.spans is None:
             sentence = replace(sentence, spans=words)
-        subword_ids = np.concatenate([np.asarray(encoding.ids, dtype=np.int64) for encoding in encodings])
-        if self._ids_end is not None:
+        ids = [id for encoding in encodings for id in encoding.ids]
+        return _Cut(sentence, words, spans, ids, None if sentence.second_start is None else len(encodings[0].ids))
+
+    def _align(self, chunk: Sequence[_Cut]) -> Iterator[SubwordSentence]:
+        """Align sentences as if they stood in one text, which is several times as fast as one after the other."""
+        subword_ids = _flat((cut.ids for cut in chunk), sum(len(cut.ids) for cut in chunk))
+        if self._ids_end is not None and self._unknown_id is not None:
             subword_ids[subword_ids >= self._ids_end] = self._unknown_id
-        word_offsets = align_words(sentence.spans or (), spans)
+        bases = np.cumsum([0, *(len(cut.sentence.text) + 2 for cut in chunk)])[:-1]  # a subword may start at -1, see _WithGap
+        word_offsets = align_words(
+            _in_one_text([cut.words for cut in chunk], bases), _in_one_text([cut.spans for cut in chunk], bases)
+        )
         flags = flag_words(word_offsets, subword_ids, self._unknown_id)
-        num_first = None if sentence.second_start is None else len(encodings[0].ids)
-        return SubwordSentence(sentence, subword_ids, word_offsets, flags, num_first=num_first)
+        word, subword = 0, 0
+        for cut in chunk:
+            words, subwords = slice(word, word := word + len(cut.words)), slice(subword, subword := subword + len(cut.ids))
+            offsets = word_offsets[words] - subwords.start
+            yield SubwordSentence(cut.sentence, subword_ids[subwords], offsets, flags[words], num_first=cut.num_first)
 
     def _find_words(self, text: str, spans: Sequence[Span], encoding: Encoding) -> tuple[Span, ...]:
         """The words that the tokenizer's pre-tokenization makes; without one, what stands between white space."""
@@ -106,6 +118,28 @@ class _WithGap:
     def texts(self) -> tuple[str, ...]:
         first, *second = self.sentence.texts
         return (" " * self.length + first, *second)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A sentence, the characters of its words and subwords, and the subwords; of a pair, how many are of the first text."""
+
+    sentence: Sentence
+    words: Sequence[Span]
+    spans: Sequence[Span]
+    ids: Sequence[int]
+    num_first: int | None
+
+
+def _flat(values: Iterable[Iterable[int]], count: int) -> IntArray:
+    return np.fromiter(itertools.chain.from_iterable(values), np.int64, count)
+
+
+def _in_one_text(spans: Sequence[Sequence[Span]], bases: IntArray) -> IntArray:
+    """The spans of several sentences, each moved to where its sentence starts. *Shape:* ``(num_spans, 2)``."""
+    lengths = [len(each) for each in spans]
+    flat = _flat(itertools.chain.from_iterable(spans), 2 * sum(lengths)).reshape(-1, 2)
+    return flat + np.repeat(bases, lengths)[:, None]
 
 
 def _shifted(spans: Sequence[Span], shift: int) -> Sequence[Span]:

@@ -124,7 +124,7 @@ def test_old_shards_are_not_touched_and_the_old_store_is_read_until_the_new_one_
             writer.append(SAMPLE.block(10, 20), 10)
             assert content(path) == old and messages(path) == []
             writer.finish({})
-            assert [record.name for record in writer.made] == ["000003.h5"] and len(writer.shards) == 4
+            assert [record.name for record in writer.shards][3:] == ["000003.h5"]
         assert len(reader[:]) == 10, "one that has it open goes on with the old one"
     assert {name: (path.parent / name).stat().st_mtime_ns for name in before} == before
     with open_store(path) as store:
