@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from embedpipe.config import Loaded, LoadedConfig, load_config, load_config_of
+from embedpipe.config import Loaded, LoadedConfig, load_config, load_config_of, with_workers
 from embedpipe.dataflow import Corpus
 from embedpipe.engines import LocalEngine
 from embedpipe.errors import ConfigError
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from embedpipe.downstream import NerTagger
     from embedpipe.downstream.heads import OnEpoch
     from embedpipe.experiment.results import Results
-    from embedpipe.extraction import Embedder, Progress
+    from embedpipe.extraction import Embedder
+    from embedpipe.progress import Progress
 
 Config: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | LoadedConfig"
 """A path, a dict with the same keys, or a config that is loaded already."""
@@ -33,6 +34,7 @@ def extract(
     include_packages: Sequence[str] = (),
     restart: bool = False,
     append: bool = False,
+    workers: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Store:
     """Run a corpus through an encoder once and store the views.
@@ -47,6 +49,7 @@ def extract(
     :param append: If the finished store of the same model and settings is there, and sentences were added at the end of its
         corpus since, add their vectors to it; readers have the store as it was until they are all there. Without, and where
         anything else has changed, another store is an error.
+    :param workers: Processes that make shards at the same time; left out: ``engine.workers`` of the config.
     :param on_progress: Called after every batch.
     :returns: The store, open for reading.
     :raises ConfigError: If the config is wrong.
@@ -62,6 +65,8 @@ def extract(
     path = output if output is not None else loaded.job.store.path
     if path is None:
         raise ConfigError(loaded.source, ["store.path: is required; name a file, or give it as --output"])
+    if workers is not None:
+        loaded = with_workers(loaded, workers)
     LocalEngine().run(loaded, path, restart=restart, append=append, on_progress=on_progress)
     return open_store(path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,6 +35,46 @@ def skip_to(sentences: Iterable[Sentence], start: int, *, joined: bool) -> tuple
         if joined:
             document.append(sentence)
     return start - len(document), itertools.chain(document, rest)
+
+
+class ReadOn:
+    """Sentences of a corpus for someone who needs them from later and later places, and reads it once.
+
+    :param sentences: From the first one of the corpus on.
+    :param joined: Keep those that belong to the document of a place, because the encoder shall see them.
+    """
+
+    def __init__(self, sentences: Iterable[Sentence], *, joined: bool) -> None:
+        self._rest = iter(sentences)
+        self._joined = joined
+        self._kept: deque[Sentence] = deque()
+        self._first = 0
+
+    def at(self, start: int) -> tuple[int, Iterator[Sentence]]:
+        """Go on to a place, which must not be before the last one.
+
+        :returns: The number of the first sentence that is given, and the sentences from it on, until this is called again.
+        """
+        skipped, rest = skip_to(self._taken(), start - self._first, joined=self._joined)
+        document = list(itertools.islice(rest, start - self._first - skipped))
+        self._kept.extendleft(reversed(document))
+        self._first = start - len(document)
+        return self._first, self._again()
+
+    def _taken(self) -> Iterator[Sentence]:
+        while self._kept:
+            yield self._kept.popleft()
+        for sentence in self._rest:  # noqa: UP028  ("yield from" would close it together with this one)
+            yield sentence
+
+    def _again(self) -> Iterator[Sentence]:
+        """Those that are kept, and the rest, which is kept."""
+        for number in itertools.count():
+            while len(self._kept) <= number:
+                if (sentence := next(self._rest, None)) is None:
+                    return
+                self._kept.append(sentence)
+            yield self._kept[number]
 
 
 def size_in_bytes(infos: Mapping[str, ViewInfo]) -> Callable[[WindowedSentence], int]:

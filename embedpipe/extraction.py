@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from embedpipe.errors import ConfigError, EncoderError
 from embedpipe.free_memory import FreeMemory
 from embedpipe.in_order import batch_sentences, embed_in_order, mistakes_in_order
 from embedpipe.layers import combined_size
+from embedpipe.progress import Positions, Progress
 from embedpipe.reduction import BlockReduction
 from embedpipe.side_by_side import one_ahead, run_side_by_side
 from embedpipe.subwords import SentenceContext, WindowSize, choose_window_size
@@ -36,32 +36,6 @@ _MOST_THREADS = 8
 
 OnBatch: TypeAlias = Callable[[int, int, int], None]
 """Called with how many subwords of a block are done, how many it has, and how many sentences."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an extraction is. ``done_bytes`` of ``size_bytes`` of the corpus's files are embedded."""
-
-    num_sentences: int
-    num_words: int
-    num_subwords: int
-    done_bytes: int
-    size_bytes: int
-
-    def after(self, block: Block, position_bytes: int) -> Progress:
-        """How far it is when a block is embedded that was read up to a position."""
-        return replace(
-            self,
-            num_sentences=self.num_sentences + len(block.sentences),
-            num_words=self.num_words + len(block.word_flags),
-            num_subwords=self.num_subwords + len(block.subword_ids),
-            done_bytes=position_bytes,
-        )
-
-    def within(self, part: int, whole: int, position_bytes: int) -> Progress:
-        """How far it is when ``part`` of the ``whole`` subwords are embedded of a block that was read up to a position."""
-        ahead = (position_bytes - self.done_bytes) * part // max(1, whole)
-        return replace(self, num_subwords=self.num_subwords + part, done_bytes=self.done_bytes + ahead)
 
 
 @dataclass(frozen=True)
@@ -174,14 +148,32 @@ class Embedder:
         if batch_sentences(self.encoder) is not None:
             yield from embed_in_order(self, cast("StatefulEncoder", self.encoder), sentences, on_batch, start, stop)
             return
-        skipped, rest = skip_to(sentences, start, joined=self.context.joined)
+        for block, is_last in one_ahead(self.windowed_blocks(sentences, start=start, stop=stop)):
+            yield replace(self.embed_block(block, on_batch), is_last=is_last())
+
+    def windowed_blocks(
+        self, sentences: Iterable[Sentence], *, first: int = 0, start: int = 0, stop: int | None = None
+    ) -> Iterator[list[WindowedSentence]]:
+        """Cut sentences into subwords, windows and blocks: all that comes before the encoder.
+
+        :param first: The number of the first of ``sentences``; with context, the document of ``start`` must begin there at the
+            latest.
+        :returns: Blocks of consecutive sentences from ``start`` to ``stop``. Where one ends depends on where it starts and on
+            its own sentences alone.
+        """
+        skipped, rest = skip_to(sentences, start - first, joined=self.context.joined)
         subwords = self.tokenizer.tokenize(rest, joined=self.context.joined)
         windowed = self.context.windows(subwords, self.window_size, self.tokenizer.special)
-        wanted = itertools.islice(windowed, start - skipped, None if stop is None else stop - skipped)
-        for block, is_last in one_ahead(cut(wanted, size_in_bytes(self.view_infos), self.block_bytes)):
-            yield replace(self._embed_block(block, on_batch), is_last=is_last())
+        begin = first + skipped
+        wanted = itertools.islice(windowed, start - begin, None if stop is None else stop - begin)
+        yield from cut(wanted, size_in_bytes(self.view_infos), self.block_bytes)
 
-    def _embed_block(self, block: Sequence[WindowedSentence], on_batch: OnBatch) -> Block:
+    def embed_block(self, block: Sequence[WindowedSentence], on_batch: OnBatch) -> Block:
+        """Run a block through the encoder.
+
+        :param on_batch: As in :meth:`embed`.
+        :raises EncoderError: As :meth:`embed` does.
+        """
         reduction = BlockReduction(
             block, self.views, self.view_infos, self.encoder.num_layers, self.tokenizer.special, stops=self.on_error == "stop"
         )
@@ -230,7 +222,7 @@ def extract(
     :param log: The one that the sentences' reader reports to.
     :returns: What was embedded, words and subwords; and how many sentences there are up to its end.
     """
-    read = _Positions(sentences, log, start)
+    read = Positions(sentences, log, start)
     done = Progress(start, 0, 0, 0, log.size_bytes)
     free_memory = FreeMemory()
 
@@ -250,30 +242,3 @@ def extract(
         if sealing is not None:
             sealing.result()
     return done
-
-
-class _Positions:
-    """Passes sentences on and remembers how far the corpus was read at each, as reading is ahead of embedding.
-
-    :param start: Of so many sentences at the beginning, nothing is remembered.
-    """
-
-    def __init__(self, sentences: Iterable[Sentence], log: ReadLog, start: int) -> None:
-        self._sentences = sentences
-        self._log = log
-        self._start = start
-        self._positions: deque[int] = deque()
-
-    def __iter__(self) -> Iterator[Sentence]:
-        for number, sentence in enumerate(self._sentences):
-            if number >= self._start:
-                self._positions.append(self._log.position_bytes)
-            yield sentence
-
-    def after(self, num_sentences: int) -> int:
-        """The position, in bytes, behind so many of those that are remembered."""
-        return self._positions[num_sentences - 1]
-
-    def forget(self, num_sentences: int) -> None:
-        for _ in range(num_sentences):
-            self._positions.popleft()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
-from annotated_types import MinLen
+from annotated_types import Ge, Gt, MinLen
 
 from embedpipe.batching import Batching
 from embedpipe.dataflow import Corpus
@@ -47,6 +47,31 @@ def knows_the_past_only(encoder: EncoderSettings) -> bool:
     return False if asked is None else bool(asked(encoder.find()))
 
 
+class EngineSettings(Protocol):
+    """What a config says of where a job runs."""
+
+    @property
+    def workers(self) -> int:
+        """Processes that make shards."""
+
+    @property
+    def max_retries(self) -> int:
+        """How many of them may be lost."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """On this machine.
+
+    :param workers: Processes that make shards at the same time, each with its own encoder, an equal share of the cores, and a
+        GPU of its own where there are several. 1: in this process, batches side by side. On a CPU that is mostly as fast.
+    :param max_retries: With several workers, how many may be killed; each is replaced, and what it was at is done again.
+    """
+
+    workers: Annotated[int, Gt(0)] = 1
+    max_retries: Annotated[int, Ge(0)] = 3
+
+
 @dataclass(frozen=True)
 class Job:
     """What to embed, with what, into which views, and where to.
@@ -59,6 +84,7 @@ class Job:
     :param store: Where the vectors go, and how they are kept.
     :param on_error: What to do with a sentence that the encoder cannot take, or whose vectors are not finite: ``"stop"``, or
         ``"record"`` it, with zero vectors, a flag and the reason in the provenance.
+    :param engine: Where the job runs; changes nothing in the store.
     """
 
     corpus: Corpus
@@ -68,6 +94,7 @@ class Job:
     batching: Batching = field(default_factory=Batching)
     store: StoreSettings = field(default_factory=StoreSettings)
     on_error: Literal["stop", "record"] = "stop"
+    engine: EngineSettings = field(default_factory=Local)
 
     def settled(self) -> Job:
         """The same job with what depends on the encoder written out: the pooling of words, where it is left out.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @include_package_option
 @click.option("--restart", is_flag=True, help="Start over, and replace what is there.")
 @click.option("--append", is_flag=True, help="Add what is new at the end of the corpus to the store that is there.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: engine.workers of the config, or 1.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")
 def extract_command(
     config: Path,
@@ -31,6 +32,7 @@ def extract_command(
     include_packages: tuple[str, ...],
     restart: bool,
     append: bool,
+    workers: int | None,
     quiet: bool,
 ) -> None:
     """Run a corpus through an encoder and store its vectors.
@@ -53,6 +55,7 @@ def extract_command(
             include_packages=include_packages,
             restart=restart,
             append=append,
+            workers=workers,
             on_progress=line.update,
         )
     if quiet:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from embedpipe.extraction import Progress
+    from embedpipe.progress import Progress
 
 _FORMAT = "{percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from embedpipe.extraction import Progress
+    from embedpipe.progress import Progress
 
 _FORMAT = "{desc} {n_fmt}/{total_fmt} |{bar}| {elapsed} gone, {remaining} left{postfix}"
 _VERBS = {"extract": "extracting", "train": "training", "evaluate": "evaluating"}

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 WITHOUT_EFFECT: Mapping[str, tuple[str, ...]] = {"store": ("path", "single_file"), "encoder": ("device",)}
-"""Where the vectors go and where they are computed does not change them; these may change before a run is resumed."""
+"""Where the vectors go and where they are computed does not change them; these, and all of ``engine``, may be others when a run
+is resumed."""
 
 _ADDED: Mapping[str, Mapping[str, Any]] = {
     "corpus": {"second": None, "words_by": "tokenizer", "word_index": None, "word_labels": []},
@@ -30,6 +31,7 @@ def determining(resolved: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(content, Mapping)
         else content
         for part, content in resolved.items()
+        if part != "engine"
     }
     if isinstance(kept.get("corpus"), Mapping):
         kept["corpus"] = _without_added("corpus", kept["corpus"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from pydantic import ValidationError
@@ -48,6 +48,12 @@ def settled(config: LoadedConfig) -> LoadedConfig:
     """
     job = config.job.settled()
     return config if job is config.job else Loaded(job, resolved(job), config.source)
+
+
+def with_workers(config: LoadedConfig, workers: int) -> LoadedConfig:
+    """The same config with another number of processes."""
+    job = replace(config.job, engine=replace(config.job.engine, workers=workers))  # type: ignore[type-var]
+    return Loaded(job, resolved(job), config.source)
 
 
 def load_config(

@@ -24,6 +24,7 @@ from embedpipe.encoders import AllenNlpElmoFile, AwdLstm, Elmo, Static, Transfor
 from embedpipe.errors import ConfigError
 from embedpipe.experiment.splits import Files, RandomSplits
 from embedpipe.experiment.tasks import Ner, SentenceLabels, WordLabels, WordSense
+from embedpipe.job import Local
 from embedpipe.layers import NAMED, Concat, Layer, Mean, ScalarMix, Stack, Sum, WeightedSum
 from embedpipe.subwords import DocumentContext, SentenceContext
 
@@ -70,6 +71,7 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
     },
     "task": {"ner": Ner, "word_labels": WordLabels, "sentence_labels": SentenceLabels, "word_sense": WordSense},
     "splits": {"files": Files, "random": RandomSplits},
+    "engine": {"local": Local},
 }
 
 _registered: dict[str, dict[str, Any]] = {role: dict(types) for role, types in _BUILT_IN.items()}
@@ -103,7 +105,7 @@ def register(role: str, name: str) -> Callable[[C], C]:
     bounds (``Annotated[int, annotated_types.Gt(0)]``).
     A fault that concerns several fields is raised in ``__post_init__`` as ``ValueError("field: message")``.
 
-    :param role: ``"corpus"``, ``"encoder"``, ``"context"``, ``"layers"``, ``"head"``, ``"task"`` or ``"splits"``.
+    :param role: ``"corpus"``, ``"encoder"``, ``"context"``, ``"layers"``, ``"head"``, ``"task"``, ``"splits"`` or ``"engine"``.
     :param name: Letters, digits, ``_`` and ``-``.
     :raises ConfigError: If the name is taken, or the class is not a frozen dataclass with all that its role asks for.
     """

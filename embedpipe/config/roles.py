@@ -8,11 +8,11 @@ from embedpipe.dataflow import Corpus
 from embedpipe.downstream.heads import Head
 from embedpipe.experiment.splits import Splits
 from embedpipe.experiment.tasks import Task
-from embedpipe.job import EncoderSettings
+from embedpipe.job import EncoderSettings, EngineSettings
 from embedpipe.layers import LayerCombination
 from embedpipe.subwords import Context
 
-ROLES = ("corpus", "encoder", "context", "layers", "head", "task", "splits")
+ROLES = ("corpus", "encoder", "context", "layers", "head", "task", "splits", "engine")
 """A component has one of these roles, and a type name of its own within it."""
 
 NOUNS = {
@@ -23,6 +23,7 @@ NOUNS = {
     "head": "head type",
     "task": "task type",
     "splits": "type of splits",
+    "engine": "engine type",
 }
 """What a type of each role is called in a message."""
 
@@ -34,6 +35,7 @@ _PROTOCOLS: dict[str, Any] = {
     "head": Head,
     "task": Task,
     "splits": Splits,
+    "engine": EngineSettings,
 }
 
 

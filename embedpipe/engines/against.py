@@ -15,8 +15,8 @@ from embedpipe.engines.again import choose, embed_again
 from embedpipe.engines.difference import difference, first_difference
 from embedpipe.engines.identity import Identity
 from embedpipe.errors import ConfigError, StoreError
-from embedpipe.extraction import Progress
 from embedpipe.in_order import batch_sentences
+from embedpipe.progress import Progress
 from embedpipe.store import open_store
 from embedpipe.store.finding import Fault, Finding, FindingList, FoundIn
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from embedpipe.experiment.comparison import Comparison
     from embedpipe.experiment.features import ExtractionRequest, OnProgress
     from embedpipe.experiment.results import Results
-    from embedpipe.extraction import Progress
+    from embedpipe.progress import Progress
 
 
 def run_comparison(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
-    from embedpipe.extraction import Progress
+    from embedpipe.progress import Progress
 
 
 class Engine(Protocol):

@@ -1,4 +1,4 @@
-"""The engine ``local``: this process."""
+"""The engine ``local``: this process, or several of this machine."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 from embedpipe.config import settled
 from embedpipe.dataflow import ReadLog
+from embedpipe.engines.crew import extract_at_once
 from embedpipe.engines.disk import require_space
 from embedpipe.engines.estimate import estimate_bytes
 from embedpipe.engines.growth import OldPart, corpus_sizes, obstacles
 from embedpipe.engines.identity import Identity, stored_identity
-from embedpipe.engines.provenance import describe_run, earlier_runs
+from embedpipe.engines.loading import load, load_in_outline
+from embedpipe.engines.provenance import Done, describe_run, earlier_runs
+from embedpipe.engines.shard_worker import ShardWork
 from embedpipe.errors import ConfigError, DamagedStoreError, NotAStoreError, StoreError
 from embedpipe.extraction import extract
+from embedpipe.in_order import batch_sentences
 from embedpipe.store import StorePlace, StoreWriter, check_intact, open_store
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
-    from embedpipe.extraction import Embedder, Progress
+    from embedpipe.extraction import Embedder
+    from embedpipe.progress import Progress
     from embedpipe.store import ShardRecord
 
 
 class LocalEngine:
-    """Extracts in this process; see :class:`embedpipe.engines.Engine`."""
+    """Extracts on this machine; see :class:`embedpipe.engines.Engine`."""
 
     def run(
         self,
@@ -46,7 +51,11 @@ class LocalEngine:
                 _require_intact(path)
                 return
             _require_growth(path, identity, made_from, append=append)
-        embedder = _load(config)
+        settings = config.job.engine
+        embedder = load(config) if settings.workers == 1 else load_in_outline(config, config.job.encoder.find())
+        if settings.workers > 1 and batch_sentences(embedder.encoder) is not None:
+            mistake = "engine.workers: an encoder with stateful: true goes through the corpus in one piece; take 1"
+            raise ConfigError(config.source, [mistake])
         with StoreWriter(
             path,
             embedder.view_infos,
@@ -56,17 +65,15 @@ class LocalEngine:
             grows_from=None if made_from is None else stored_identity(made_from),
         ) as writer:
             old_part = None if made_from is None else OldPart.of_store(path, made_from)
-            log, encoding_started = ReadLog(), time.time()
+            encoding_started, gaps = time.time(), writer.gaps()
             needed = estimate_bytes(config.job.corpus, embedder) - sum(shard.size_bytes for shard in writer.shards)
             require_space(path, max(0, needed))
-            gaps, done = writer.gaps(), []
-            for start, stop in gaps:
-                log = ReadLog()
-                sentences = config.job.corpus.sentences(log)
-                if old_part is not None:
-                    sentences = old_part.checked(sentences, joined=embedder.context.joined)
-                on_progress = on_progress or (lambda progress: None)
-                done.append(extract(sentences, embedder, writer, log, on_progress, start=start, stop=stop))
+            on_progress = on_progress or (lambda progress: None)
+            if settings.workers == 1:
+                done = _extract_here(config, embedder, writer, old_part, on_progress)
+            else:
+                work = ShardWork(config, writer.maker, old_part)
+                done = extract_at_once(work, writer, settings.workers, settings.max_retries, on_progress)
             times = {"started": started, "encoding_started": encoding_started, "ended": time.time()}
             writer.finish(
                 {
@@ -75,28 +82,34 @@ class LocalEngine:
                     "inputs": identity.inputs,
                     "failures": writer.failures,
                 }
-                | describe_run(
-                    embedder,
-                    log,
-                    num_words=sum(part.num_words for part in done),
-                    num_subwords=sum(part.num_subwords for part in done),
-                    num_kept=_num_outside(writer.shards, gaps),
-                    times=times,
-                )
+                | describe_run(embedder, done, num_kept=_num_outside(writer.shards, gaps), times=times)
                 | earlier_runs(writer.grown_from, made_from)
             )
+
+
+def _extract_here(
+    config: LoadedConfig,
+    embedder: Embedder,
+    writer: StoreWriter,
+    old_part: OldPart | None,
+    on_progress: Callable[[Progress], None],
+) -> Done:
+    """Make all shards that a store lacks, in this process."""
+    done = Done(encoder=dict(embedder.encoder.description))
+    for start, stop in writer.gaps():
+        done.log = ReadLog()
+        sentences = config.job.corpus.sentences(done.log)
+        if old_part is not None:
+            sentences = old_part.checked(sentences, joined=embedder.context.joined)
+        part = extract(sentences, embedder, writer, done.log, on_progress, start=start, stop=stop)
+        done.num_words += part.num_words
+        done.num_subwords += part.num_subwords
+    return done
 
 
 def _num_outside(shards: Sequence[ShardRecord], gaps: Sequence[tuple[int, int | None]]) -> int:
     """How many shards hold sentences that were there before the gaps were filled."""
     return sum(not any(first <= shard.start and (end is None or shard.stop <= end) for first, end in gaps) for shard in shards)
-
-
-def _load(config: LoadedConfig) -> Embedder:
-    try:
-        return config.job.load()
-    except ConfigError as error:
-        raise ConfigError(config.source, error.mistakes) from error
 
 
 def _made_from(path: Path) -> dict[str, Any] | None:

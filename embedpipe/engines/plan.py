@@ -14,17 +14,17 @@ import numpy as np
 from embedpipe.dataflow import ReadLog, ViewInfo
 from embedpipe.engines.calibration import EverySoMany, calibrate
 from embedpipe.engines.disk import Space, measure_space
+from embedpipe.engines.loading import load_in_outline
 from embedpipe.engines.store_size import bytes_beside_vectors
 from embedpipe.engines.survey import Survey, survey
-from embedpipe.errors import ConfigError
 from embedpipe.subwords import WordTokenizer
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
-    from embedpipe.dataflow import Encoder
     from embedpipe.encoders import ModelFiles
-    from embedpipe.extraction import Embedder, Progress
-    from embedpipe.job import EncoderSettings, Job
+    from embedpipe.extraction import Embedder
+    from embedpipe.job import Job
+    from embedpipe.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def make_plan(
     :raises EncoderError: If the model cannot be found, or loaded where its weights are needed.
     """
     job, files = config.job, config.job.encoder.find()
-    embedder = _in_outline(config, files)
+    embedder = load_in_outline(config, files)
     sample = EverySoMany()
     surveyed = survey(job.corpus, embedder, ReadLog(), on_sentence=sample.offer, on_progress=on_progress)
     planned = surveyed if num_sentences is None else surveyed.projected(num_sentences)
@@ -152,29 +152,6 @@ def make_plan(
         space=measure_space(named if named is not None else Path.cwd() / "store", vector_bytes + beside_bytes),
         time=None if rate is None else _planned_time(planned, rate, source, num_workers),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _InOutline:
-    """Settings of an encoder whose weights stay unread; a plug-in's type that cannot say its shape without them is loaded."""
-
-    settings: EncoderSettings
-    files: ModelFiles
-
-    def find(self) -> ModelFiles:
-        return self.files
-
-    def load(self, files: ModelFiles) -> Encoder:
-        outline: Callable[[ModelFiles], Encoder] = getattr(self.settings, "outline", self.settings.load)
-        return outline(files)
-
-
-def _in_outline(config: LoadedConfig, files: ModelFiles) -> Embedder:
-    """What a job would load, without the encoder's weights where that can be."""
-    try:
-        return replace(config.job, encoder=_InOutline(config.job.encoder, files)).load()
-    except ConfigError as error:
-        raise ConfigError(config.source, error.mistakes) from error
 
 
 def _rate(job: Job, embedder: Embedder, files: ModelFiles, sample: EverySoMany) -> tuple[Embedder, float | None]:

@@ -6,40 +6,49 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from embedpipe.dataflow import ReadLog
+
 if TYPE_CHECKING:
-    from embedpipe.dataflow import ReadLog
     from embedpipe.extraction import Embedder
     from embedpipe.store import EarlierRun
 
 _PACKAGES = ("embedpipe", "torch", "transformers", "tokenizers", "allennlp-light", "h5py", "numpy")
 
 
-def describe_run(
-    embedder: Embedder,
-    log: ReadLog,
-    *,
-    num_words: int,
-    num_subwords: int,
-    num_kept: int,
-    times: Mapping[str, float],
-) -> dict[str, Any]:
+@dataclass
+class Done:
+    """What a run has done.
+
+    :param encoder: The description of the encoder.
+    :param num_words: That were embedded; the rates are of them.
+    :param log: Of a whole reading of the corpus.
+    """
+
+    encoder: Mapping[str, Any] = field(default_factory=dict)
+    num_words: int = 0
+    num_subwords: int = 0
+    log: ReadLog = field(default_factory=ReadLog)
+
+
+def describe_run(embedder: Embedder, done: Done, *, num_kept: int, times: Mapping[str, float]) -> dict[str, Any]:
     """Encoder, tokenizer, windows, warnings of the corpus, versions, machine, times and rates.
 
-    :param num_words: That this run has embedded; the rates are of them.
+    :param embedder: May be one in outline.
     :param num_kept: Shards that were there already.
     :param times: Seconds since the epoch: ``started``, ``encoding_started``, ``ended``, of the run that finished the store.
     """
     seconds = max(times["ended"] - times["encoding_started"], 1e-9)
     return {
-        "encoder": dict(embedder.encoder.description),
+        "encoder": dict(done.encoder),
         "tokenizer": dict(embedder.tokenizer.description),
         "window": {"content": embedder.window_size.content, "overlap": embedder.window_size.overlap},
         "corpus_warnings": [
             {"kind": kind, "message": warning.message, "count": warning.count, "places": warning.places}
-            for kind, warning in sorted(log.warnings.items())
+            for kind, warning in sorted(done.log.warnings.items())
         ],
         "versions": {"python": platform.python_version()}
         | {package: importlib.metadata.version(package) for package in _PACKAGES},
@@ -48,8 +57,8 @@ def describe_run(
             "started": _iso(times["started"]),
             "ended": _iso(times["ended"]),
             "seconds": round(times["ended"] - times["started"], 3),
-            "words_per_second": round(num_words / seconds, 1),
-            "subwords_per_second": round(num_subwords / seconds, 1),
+            "words_per_second": round(done.num_words / seconds, 1),
+            "subwords_per_second": round(done.num_subwords / seconds, 1),
             "num_shards_kept": num_kept,
         },
     }

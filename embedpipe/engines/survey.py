@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from embedpipe.dataflow import ReadLog, Sentence, Unit, WarningCount, WindowedSentence, WordFlag
 from embedpipe.errors import CorpusError
-from embedpipe.extraction import Progress
+from embedpipe.progress import Progress
 
 if TYPE_CHECKING:
     from embedpipe.dataflow import Corpus

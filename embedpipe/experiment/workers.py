@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
 import pickle
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import connection, resource_tracker
+from multiprocessing import connection
 from typing import TYPE_CHECKING
 
 from embedpipe.errors import EmbedpipeError
-from embedpipe.experiment.worker import Work, put_together, work
+from embedpipe.experiment.worker import Work, work
+from embedpipe.processes import ChildProcess, end_all, how_it_ended, put_together, share_of_cores
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
     from typing import Any
-
-    from embedpipe.experiment.worker import Message
-
-_THREADS = "OMP_NUM_THREADS"
-_SECONDS_TO_END = 5
 _ADVICE = '; a script that compares does so under `if __name__ == "__main__":`'
 
 OnNews = Callable[[str, int, str], None]
@@ -52,22 +43,8 @@ def train_at_once(given: Work, num_workers: int, on_news: OnNews) -> None:
 class _Worker:
     """A process, and the key of the run that it is at."""
 
-    process: SpawnProcess
-    channel: Connection
+    child: ChildProcess
     at: str | None = None
-
-    def receive(self) -> Message | None:
-        """What it has to say; ``None`` if it has ended."""
-        try:
-            message: Message = self.channel.recv()
-        except (EOFError, OSError):  # it ended between two messages, or within one
-            return None
-        return message
-
-    def send(self, pickled: bytes) -> None:
-        """Tell it something; if it has ended, that is heard next."""
-        with contextlib.suppress(OSError):
-            self.channel.send_bytes(pickled)
 
 
 class _Crew:
@@ -84,16 +61,11 @@ class _Crew:
 
     def start_one(self) -> None:
         """Start a process."""
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs,), name="embedpipe worker", daemon=True)
         try:
-            with _uninterrupted():
-                process.start()
-                self.workers[ours] = _Worker(process, ours)
+            child = ChildProcess.start(work, "embedpipe worker")
         except OSError as error:
             raise EmbedpipeError(f"cannot start another process to train in: {error.strerror}. Take fewer workers.") from error
-        theirs.close()  # so that the end of the process is the end of the channel
+        self.workers[child.channel] = _Worker(child)
 
     def finish(self) -> None:
         """Listen to the processes until all is done, or there is nobody to do it.
@@ -103,7 +75,7 @@ class _Crew:
         while self.workers and self.num_done < len(self.runs):
             for channel in connection.wait(list(self.workers)):
                 worker = self.workers[channel]  # type: ignore[index]
-                if message := worker.receive():
+                if message := worker.child.receive():
                     self._hear(worker, *message)
                 else:
                     self._part_with(worker)
@@ -117,24 +89,22 @@ class _Crew:
             self._on_news(worker.at, self.num_done, f", epoch {content}")
             return
         if kind == "ready":
-            worker.send(self._given)
+            worker.child.send(self._given)
         if kind == "done" and worker.at is not None:
             self.num_done += 1
             self._on_news(worker.at, self.num_done, "")
         worker.at = self.left.pop() if self.left else None
-        worker.send(pickle.dumps(worker.at))
+        worker.child.send(pickle.dumps(worker.at))
 
     def _part_with(self, worker: _Worker) -> None:
         """A process has ended."""
-        del self.workers[worker.channel]
-        worker.channel.close()
-        worker.process.join()
-        code = worker.process.exitcode or 0
+        del self.workers[worker.child.channel]
+        code = worker.child.end()
         if worker.at is not None:
-            self.lost.append(f"{self.runs[worker.at].name}: its process {_how(code)}")
-            self._on_news(worker.at, self.num_done, f": its process {_how(code)}")
+            self.lost.append(f"{self.runs[worker.at].name}: its process {how_it_ended(code)}")
+            self._on_news(worker.at, self.num_done, f": its process {how_it_ended(code)}")
         elif code:
-            self.lost.append(f"a process {_how(code)} before it trained anything{_ADVICE if code > 0 else ''}")
+            self.lost.append(f"a process {how_it_ended(code)} before it trained anything{_ADVICE if code > 0 else ''}")
 
     def _what_was_lost(self) -> str:
         lines = "\n".join(f"  {line}" for line in self.lost)
@@ -149,13 +119,7 @@ class _Crew:
 
     def __exit__(self, *error: object) -> None:
         """End them: they have nothing to do, or are not to go on; what they write is whole at every moment."""
-        for worker in self.workers.values():
-            worker.process.terminate()
-        for worker in self.workers.values():
-            worker.process.join(_SECONDS_TO_END)
-            worker.process.kill()
-            worker.process.join()
-            worker.channel.close()
+        end_all([worker.child for worker in self.workers.values()])
 
 
 def _pickled(given: Work) -> bytes:
@@ -166,40 +130,3 @@ def _pickled(given: Work) -> bytes:
             f"the trainings cannot be handed to other processes ({error}): a component of the config is of a class that only "
             "this process has. Put the class into a module, or compare with one worker."
         ) from error
-
-
-@contextlib.contextmanager
-def share_of_cores(num_workers: int) -> Iterator[None]:
-    """Within the block, processes start with as many threads as there are cores for each; what is set already stays."""
-    if _THREADS in os.environ:
-        yield
-        return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ[_THREADS] = str(max(1, cores // num_workers))
-    try:
-        yield
-    finally:
-        del os.environ[_THREADS]
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """A process that starts within the block never gets Ctrl-C, not even while it starts; here, it comes after the block."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # its start would lift the mask
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _how(exit_code: int) -> str:
-    """How a process has ended."""
-    if exit_code >= 0:
-        return f"ended with exit status {exit_code}"
-    with contextlib.suppress(ValueError):
-        return f"was killed ({signal.Signals(-exit_code).name})"
-    return f"was killed (signal {-exit_code})"

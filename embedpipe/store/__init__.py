@@ -3,6 +3,7 @@
 from embedpipe.store.export import EXPORT_FORMATS, export_store
 from embedpipe.store.finding import Finding
 from embedpipe.store.intact import check_intact
+from embedpipe.store.made import CheckedBlock, MadeShard, ShardMaker
 from embedpipe.store.manifest import ShardRecord
 from embedpipe.store.matrix import ViewMatrix
 from embedpipe.store.origin import EarlierRun
@@ -15,8 +16,11 @@ from embedpipe.store.writer import StoreWriter
 
 __all__ = [
     "EXPORT_FORMATS",
+    "CheckedBlock",
     "EarlierRun",
     "Finding",
+    "MadeShard",
+    "ShardMaker",
     "ShardRecord",
     "Store",
     "StorePlace",

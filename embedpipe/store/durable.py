@@ -11,7 +11,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,15 @@ def fsync_folder(folder: Path, what: str) -> None:
         finally:
             os.close(descriptor)
     commit_point(f"after fsync of folder: {what}")
+
+
+@contextlib.contextmanager
+def system_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the system, at writing the store at ``path``, into ours."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise write_error(path, error) from error
 
 
 def write_error(path: Path, error: Exception) -> StoreError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedpipe.dataflow import Block, Unit, ViewInfo
+from embedpipe.dataflow import ViewInfo
 from embedpipe.store import format as names
+from embedpipe.store.made import CheckedBlock
 from embedpipe.store.manifest import ShardRecord, shard_name
 from embedpipe.store.shard import shard_image
 from embedpipe.store.structure import LabelInfo
@@ -16,33 +16,19 @@ if TYPE_CHECKING:
     import numpy as np
 
     from embedpipe.store.format import Count
-    from embedpipe.store.id_index import HashArray
-
-
-@dataclass(frozen=True, slots=True)
-class HeldBlock:
-    """A checked block.
-
-    :param labels: Units of its labels.
-    :param id_hashes: Of its sentences, in their order.
-    """
-
-    block: Block
-    labels: Mapping[str, Unit]
-    id_hashes: HashArray
 
 
 class HeldShard:
     """What :class:`~embedpipe.store.shard_files.ShardFiles` would give if the block were the one shard of a store."""
 
-    def __init__(self, held: HeldBlock, views: Mapping[str, ViewInfo]) -> None:
-        self._held = held
-        self._image, counts = shard_image(held.block, views, held.labels, held.id_hashes, {})
+    def __init__(self, held: CheckedBlock, views: Mapping[str, ViewInfo]) -> None:
+        self._units = held.sentences.labels
+        self._image, counts = shard_image(held.block, views, self._units, held.sentences.id_hashes, {})
         self.records = (_record(counts),)
 
     def labels(self, index: int) -> Mapping[str, LabelInfo]:
         """Its labels, in their order."""
-        return {name: LabelInfo(unit, f"{names.LABELS}/{names.link_name(name)}") for name, unit in self._held.labels.items()}
+        return {name: LabelInfo(unit, f"{names.LABELS}/{names.link_name(name)}") for name, unit in self._units.items()}
 
     def has_pairs(self, index: int) -> bool:
         """Whether one of its sentences is a pair of texts."""

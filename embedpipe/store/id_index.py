@@ -41,24 +41,22 @@ class GrowingIdIndex:
         self._id_at = id_at
         self._runs: list[tuple[HashArray, IntArray]] = []
 
-    def check(self, ids: Sequence[str], start: int) -> HashArray:
+    def check(self, ids: Sequence[str], hashes: HashArray, start: int) -> None:
         """Check that the ids of the sentences from ``start`` on are new.
 
-        :returns: Their hashes, for :meth:`add`.
+        :param hashes: What :func:`hash_ids` makes of them.
         :raises StoreError: If one of them was added before, or is there twice.
         """
         if len(set(ids)) < len(ids):
             first_seen = {id: index for index, id in reversed(list(enumerate(ids)))}
             index, id = next((index, id) for index, id in enumerate(ids) if first_seen[id] != index)
             raise _duplicate(id, start + first_seen[id], start + index)
-        hashes = hash_ids(ids)
         for known, order in self._runs:
             starts, ends = np.searchsorted(known, hashes, "left"), np.searchsorted(known, hashes, "right")
             for index in np.flatnonzero(ends > starts).tolist():  # different ids may, very rarely, have one hash
                 for earlier in order[starts[index] : ends[index]].tolist():
                     if self._id_at(earlier) == ids[index]:
                         raise _duplicate(ids[index], earlier, start + index)
-        return hashes
 
     def add(self, hashes: HashArray, start: int) -> None:
         """Add the checked ids of the sentences from ``start`` on."""

@@ -36,10 +36,9 @@ class BlockLabel:
             self.codes.extend(map(self.vocabulary.__getitem__, value))
 
 
-def check_labels(sentences: Sequence[Sentence], known: Mapping[str, Unit]) -> dict[str, Unit]:
-    """Check that every label has the unit that it has elsewhere, and as many values as there are words.
+def check_labels(sentences: Sequence[Sentence]) -> dict[str, Unit]:
+    """Check that every label has one unit, and as many values as there are words.
 
-    :param known: Units of the labels of the store.
     :returns: Units of the labels of these sentences, in the order in which they are first seen.
     :raises StoreError: Names the sentence and the label.
     """
@@ -47,7 +46,7 @@ def check_labels(sentences: Sequence[Sentence], known: Mapping[str, Unit]) -> di
     for sentence in sentences:
         for name, value in sentence.labels.items():
             unit: Unit = "sentence" if isinstance(value, str) else "word"
-            expected = known.get(name, units.setdefault(name, unit))
+            expected = units.setdefault(name, unit)
             if unit != expected:
                 raise _mistake(sentence, name, f"is one a {unit} here and was one a {expected} before")
             if unit == "word" and len(value) != len(sentence.spans or ()):

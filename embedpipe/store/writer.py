@@ -11,24 +11,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from embedpipe.dataflow import Block, Unit, ViewInfo
+from embedpipe.dataflow import Block, ViewInfo
 from embedpipe.errors import EmbedpipeError, StoreError
 from embedpipe.store import format as names
 from embedpipe.store.beginning import Beginning, grow, resume
-from embedpipe.store.block import check_block
 from embedpipe.store.contents import as_json
-from embedpipe.store.durable import partial_of, rename, write_error
+from embedpipe.store.durable import partial_of, rename, system_errors
 from embedpipe.store.first_shard import write_first_shard
 from embedpipe.store.gaps import find_gaps, free_number
-from embedpipe.store.held import HeldBlock, HeldShard
-from embedpipe.store.id_index import GrowingIdIndex
-from embedpipe.store.labels import check_labels
+from embedpipe.store.held import HeldShard
+from embedpipe.store.known import KnownSentences
+from embedpipe.store.made import MADE, CheckedBlock, MadeShard, Sentences, ShardMaker, of_shard
 from embedpipe.store.manifest import Manifest, ShardRecord, append_record, shard_name, views_as_json, write_manifest
 from embedpipe.store.master import write_master
 from embedpipe.store.origin import EarlierRun, Origin
 from embedpipe.store.place import StorePlace
-from embedpipe.store.sealed import SealedFile
-from embedpipe.store.shard import write_shard
 from embedpipe.store.shard_files import ShardFiles
 from embedpipe.store.unfinished import remove_strays
 
@@ -80,10 +77,10 @@ class StoreWriter:
         self._restart = restart
         self._grows_from = None if grows_from is None else as_json(grows_from, "identity")
         self._is_open = self._is_begun = False
-        self._units: dict[str, Unit] = {}
-        self._ids = GrowingIdIndex(self._id_at)
-        self._held: HeldBlock | None = None
-        self._failures: dict[int, dict[str, str]] = {}
+        self._known = KnownSentences(self._file_of)
+        self._held: CheckedBlock | None = None
+        self._announced: dict[int, tuple[int, str]] = {}
+        """By the first sentence of a shard that is being made, where it ends and what it will be called."""
         for name, info in self.views.items():
             if not name or info.dtype not in names.VIEW_DTYPES:
                 raise StoreError(f"cannot write the store {path}: view {name!r} with dtype {info.dtype!r} has no place in it.")
@@ -91,7 +88,7 @@ class StoreWriter:
         self._beginning = Beginning(self._manifest)
 
     def __enter__(self) -> StoreWriter:
-        with ExitStack() as stack, self._system_errors():
+        with ExitStack() as stack, system_errors(self.path):
             stack.enter_context(self._place.locked(may_replace=self._may_replace))
             if self._restart:
                 self._place.remove_store()
@@ -100,7 +97,9 @@ class StoreWriter:
             else:
                 self._beginning = grow(self.path, self._folder, self._manifest, self._grows_from)
             self._manifest = self._beginning.manifest
-            self._learn()
+            held = [(self.path, 0)] * bool(self._num_held)
+            for path, start in [*held, *((self._folder / record.name, record.start) for record in self.shards)]:
+                self._known.learn(path, start)
             self._stack = stack.pop_all()
         self._is_open = True
         return self
@@ -123,7 +122,7 @@ class StoreWriter:
     @property
     def failures(self) -> dict[str, str]:
         """By id, why a committed sentence has no vectors; of this run and those before, in the order of the sentences."""
-        return {id: reason for _, failures in sorted(self._failures.items()) for id, reason in failures.items()}
+        return self._known.failures
 
     def gaps(self) -> list[tuple[int, int | None]]:
         """Ranges of sentences ``[start, stop)`` that are not committed, see :func:`~embedpipe.store.gaps.find_gaps`."""
@@ -142,23 +141,42 @@ class StoreWriter:
         :raises NonFiniteError: If a vector is not finite or does not fit into the store's dtype.
         """
         self._check_open()
-        check_block(block, self.views)
-        stop = start + len(block.sentences)
-        self._check_place(start, stop)
-        units = check_labels(block.sentences, self._units)
-        hashes = self._ids.check([sentence.id for sentence in block.sentences], start)
-        failures = as_json(block.failures, "failures")
+        checked = CheckedBlock.of(block, start, self.views)
+        self._check_new(checked.sentences)
         if block.is_last and self._single_file and start == 0 and self.gaps() == [(0, None)]:
-            self._held = HeldBlock(block, units, hashes)
-        else:
-            with self._committing():
-                self._begin()
-                path = self._folder / shard_name(free_number(self.shards, self._beginning.lost, start, stop))
-                partial, provenance = partial_of(path), self._of_shard(start, failures)
-                self._commit(path, start, stop, write_shard(partial, block, self.views, units, hashes, provenance))
-        self._failures[start] = failures
-        self._units.update(units)
-        self._ids.add(hashes, start)
+            self._held = checked
+            self._known.add(checked.sentences)
+            return
+        with self._committing():
+            self._begin()
+            self._commit(self.maker.make(checked))
+
+    @property
+    def maker(self) -> ShardMaker:
+        """Makes shards for :meth:`commit`, here or in other processes."""
+        return ShardMaker(self.path, self._folder, self.views, self._manifest.origin)
+
+    def announce(self, start: int, stop: int) -> None:
+        """Give a number to the shard of some sentences that is being made: the one that it has where shards come in order.
+
+        :param start: Of gaps from first to last, as they are filled.
+        """
+        self._check_open()
+        with self._committing():
+            self._begin()
+        coming = (ShardRecord(name, first, end, 0, 0, 0, 0, "") for first, (end, name) in self._announced.items())
+        shards = sorted((*self.shards, *coming), key=lambda each: each.start)
+        self._announced[start] = (stop, shard_name(free_number(shards, self._beginning.lost, start, stop)))
+
+    def commit(self, made: MadeShard) -> None:
+        """Commit a shard that was announced; when this returns, it is on the disk for good.
+
+        :raises StoreError: If its place is taken, an id is there twice, a label is of another unit, or the disk is full.
+        """
+        self._check_open()
+        with self._committing():
+            self._check_new(made.sentences)
+            self._commit(made)
 
     def finish(self, provenance: Mapping[str, Any]) -> Path:
         """Make one store of the shards and bring it to its path. All sentences of the corpus must be there.
@@ -176,6 +194,7 @@ class StoreWriter:
             if self.shards or self._num_held:
                 self._begin()
                 write_manifest(self._folder, self._manifest)
+                remove_strays(self._folder, (record.name for record in self.shards))
             is_single = not self.shards or (len(self.shards) == 1 and self._single_file and not self.grown_from)
             partial = self._folder / f"store{names.PARTIAL}"
             with contextlib.closing(self._all_shards()) as shards:
@@ -185,7 +204,7 @@ class StoreWriter:
                     self._folder,
                     self._manifest,
                     self.views,
-                    self._ids.sorted(),
+                    self._known.id_index(),
                     provenance,
                     is_single=is_single,
                 )
@@ -216,41 +235,41 @@ class StoreWriter:
         """Sentences that are in the single file at the path, and not in a shard yet."""
         return 0 if self._is_begun else self._beginning.num_held
 
-    def _learn(self) -> None:
-        """Ids, units of labels and failures of what is there."""
-        files = [(record.start, self._folder / record.name) for record in self.shards]
-        for start, path in [(0, self.path)] * bool(self._num_held) + files:
-            with contextlib.closing(SealedFile(path)) as file:
-                self._units.update({name: info.unit for name, info in file.structure.labels.items()})
-                ids = file.text(names.SENTENCE_ID).read(0, file.structure.counts["num_sentences"])
-                self._failures[start] = file.json(names.PROVENANCE).get("failures", {})
-            self._ids.add(self._ids.check(ids, start), start)
-
     def _begin(self) -> None:
         """Say what the shards are made of, before the first of them; from here on the growth can be gone on with."""
         if self._is_begun:
             return
         write_manifest(self._folder, self._manifest)
-        remove_strays(self._folder, (record.name for record in self.shards))
+        being_made = [entry.name for entry in self._folder.iterdir() if entry.name.startswith(MADE)]
+        remove_strays(self._folder, [*(record.name for record in self.shards), *being_made])
         if num_held := self._num_held:
-            path = self._folder / shard_name(0)
-            written = write_first_shard(partial_of(path), self.path, self._of_shard(0, self._failures[0]))
-            self._commit(path, 0, num_held, written)
+            partial = partial_of(self._folder / shard_name(0))
+            provenance = of_shard(self._manifest.origin, 0, self._known.failures_of(0))
+            self._rename(partial, shard_name(0), (0, num_held), *write_first_shard(partial, self.path, provenance))
         self._is_begun = True
 
-    def _of_shard(self, start: int, failures: Mapping[str, str]) -> dict[str, Any]:
-        """The provenance of the shard with the sentences from ``start`` on."""
-        return {"identity": self._manifest.origin.of(start)} | ({"failures": failures} if failures else {})
-
-    def _commit(self, path: Path, start: int, stop: int, written: tuple[Mapping[Count, int], int, str]) -> None:
+    def _commit(self, made: MadeShard) -> None:
         """Make a shard of a partial file that is on the disk."""
-        counts, size_bytes, sha256 = written
-        rename(partial_of(path), path, "shard")
-        num_words, num_subwords, num_documents = (counts[name] for name in ("num_words", "num_subwords", "num_documents"))
-        record = ShardRecord(path.name, start, stop, num_words, num_subwords, num_documents, size_bytes, sha256)
+        about = made.sentences
+        _, name = self._announced.pop(about.start, (None, None))
+        name = name or shard_name(free_number(self.shards, self._beginning.lost, about.start, about.stop))
+        self._rename(made.partial, name, (about.start, about.stop), made.counts, made.size_bytes, made.sha256)
+        self._known.add(about)
+
+    def _rename(
+        self, partial: Path, name: str, sentences: tuple[int, int], counts: Mapping[Count, int], size_bytes: int, sha256: str
+    ) -> None:
+        rename(partial, self._folder / name, "shard")
+        num_words, num_subwords, num_documents = (counts[count] for count in ("num_words", "num_subwords", "num_documents"))
+        record = ShardRecord(name, *sentences, num_words, num_subwords, num_documents, size_bytes, sha256)
         append_record(self._folder, record)
         shards = sorted((*self.shards, record), key=lambda each: each.start)
         self._manifest = replace(self._manifest, shards=tuple(shards))
+
+    def _check_new(self, sentences: Sentences) -> None:
+        """Check that sentences agree with those that are there."""
+        self._check_place(sentences.start, sentences.stop)
+        self._known.check(sentences)
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -265,17 +284,16 @@ class StoreWriter:
         if self._held is not None or not any(first <= start and (last is None or stop <= last) for first, last in self.gaps()):
             raise StoreError(f"cannot store a block: of the sentences {start:,} to {stop:,} some are committed already.")
 
-    def _id_at(self, sentence: int) -> str:
+    def _file_of(self, sentence: int) -> tuple[Path, int]:
+        """The file that holds a committed sentence, and its first sentence."""
         record = next((each for each in self.shards if each.start <= sentence < each.stop), None)
-        path, start = (self._folder / record.name, record.start) if record else (self.path, 0)
-        with contextlib.closing(SealedFile(path)) as file:
-            return file.text(names.SENTENCE_ID).read(sentence - start, sentence - start + 1)[0]
+        return (self._folder / record.name, record.start) if record else (self.path, 0)
 
     @contextmanager
     def _committing(self) -> Iterator[None]:
         """After an error of the system nobody knows what is on the disk: the next writer will look."""
         try:
-            with self._system_errors():
+            with system_errors(self.path):
                 yield
         except EmbedpipeError as error:
             self._is_open = not isinstance(error.__cause__, OSError)
@@ -285,11 +303,3 @@ class StoreWriter:
         except BaseException:
             self._is_open = False
             raise
-
-    @contextmanager
-    def _system_errors(self) -> Iterator[None]:
-        """Turn errors of the system into ours."""
-        try:
-            yield
-        except (OSError, RuntimeError) as error:
-            raise write_error(self.path, error) from error

@@ -21,8 +21,7 @@ from comparison_samples import Extraction, Nearest, comparison, sentences
 import embedpipe
 from embedpipe.errors import ConfigError, CorpusError, EmbedpipeError, FeaturesError
 from embedpipe.experiment.compare import compare
-from embedpipe.experiment.worker import put_together, taken_apart
-from embedpipe.experiment.workers import share_of_cores
+from embedpipe.processes import put_together, share_of_cores, taken_apart
 
 FILES = ("results.json", "results.csv")
 ASKED = comparison(choices=("last", "layer_4", "mix_all", "layer_1"))  # six runs, for two choices are the same

@@ -79,7 +79,8 @@ def test_what_is_written_is_read_whatever_the_shards(sample: Sample, size: int, 
 @settings(max_examples=8, deadline=None)
 def test_ids_are_found_although_all_their_hashes_are_equal(sample: Sample) -> None:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(id_index, "hash_ids", lambda ids: np.zeros(len(ids), "<u8"))
+        for module in (id_index, made):
+            patch.setattr(module, "hash_ids", lambda ids: np.zeros(len(ids), "<u8"))
         with open_store(sample.write(Path(folder, "s.h5"), size=2)) as store:
             assert_same(store, sample)
             assert "not there at all" not in store
