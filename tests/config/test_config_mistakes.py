@@ -185,13 +185,13 @@ TABLE = [
     (
         "trainer",
         {},
-        ["trainer: is not a field of the config. Fields: corpus, encoder, views, context, batching, store, on_error."],
+        ["trainer: is not a field of the config. Fields: corpus, encoder, views, context, batching, store, on_error, engine."],
     ),
     (
         "contxt",
         {},
         [
-            "contxt: is not a field of the config. Did you mean 'context'? Fields: corpus, encoder, views, context, batching, store, on_error."
+            "contxt: is not a field of the config. Did you mean 'context'? Fields: corpus, encoder, views, context, batching, store, on_error, engine."
         ],
     ),
     ("batching/budget_subwords", float("nan"), ["batching.budget_subwords: got nan; expected a finite number."]),

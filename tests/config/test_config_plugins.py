@@ -154,7 +154,7 @@ def test_components_describes_a_plugins_type(package):
             "my_plugin",
             "from embedpipe.config import register\n@register('layer', 'x')\nclass X: pass",
             "it failed while it was imported: the component my_plugin.extra.X: 'layer' is not a role. Did you mean 'layers'? "
-            "Known: corpus, encoder, context, layers, head, task, splits.",
+            "Known: corpus, encoder, context, layers, head, task, splits, engine.",
         ),
     ],
 )

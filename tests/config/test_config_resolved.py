@@ -102,6 +102,7 @@ def test_every_default_is_written_out():
         "batching": {"budget_subwords": None},
         "store": {field.name: field.default for field in dataclasses.fields(StoreSettings)},
         "on_error": "stop",
+        "engine": {"type": "local", "workers": 1, "max_retries": 3},
     }
 
 

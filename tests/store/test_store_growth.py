@@ -340,7 +340,7 @@ def test_ids_and_labels_of_the_old_part_count(path: Path, stop: int) -> None:
         with pytest.raises(StoreError, match=r"its id 'doc-0/1' is already that of sentence 1 \(counted from 0\)"):
             writer.append(twice, stop)
         other = replace(block, sentences=(replace(block.sentences[0], labels={"ner": "LOC"}), block.sentences[1]))
-        with pytest.raises(StoreError, match="label 'ner' is one a (word|sentence) here and was one a (word|sentence) before"):
+        with pytest.raises(StoreError, match=r"label 'ner' is one a (word|sentence) here and was one a (word|sentence) before"):
             writer.append(other, stop)
         assert (folder(path) / "000000.h5").exists() == (stop == 10), "what is refused leaves the store as it was"
         writer.append(block, stop)

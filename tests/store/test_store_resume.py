@@ -239,7 +239,7 @@ def test_labels_of_one_name_and_two_units_are_refused_also_across_runs(path: Pat
     block = BLOCKS[1]
     sentences = (replace(block.sentences[0], labels={"ner": "LOC"}), *block.sentences[1:])
     with StoreWriter(path, VIEWS, identity=IDENTITY) as writer:
-        with pytest.raises(StoreError, match="label 'ner' is one a (word|sentence) here and was one a (word|sentence) before"):
+        with pytest.raises(StoreError, match=r"label 'ner' is one a (word|sentence) here and was one a (word|sentence) before"):
             writer.append(replace(block, sentences=sentences), 4)
 
 

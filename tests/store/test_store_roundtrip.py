@@ -17,7 +17,7 @@ from store_samples import VIEWS, Sample, fixed_sample, make_sample, samples
 
 from embedpipe.dataflow import SentenceFlag, WordFlag
 from embedpipe.errors import FeaturesError, StoreError
-from embedpipe.store import Store, StoredSentence, id_index, open_store, shard_files
+from embedpipe.store import Store, StoredSentence, id_index, made, open_store, shard_files
 
 
 @pytest.fixture(scope="module")
