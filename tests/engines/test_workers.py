@@ -139,23 +139,15 @@ def test_what_is_raised_in_a_process_is_raised_here(config: Any, tmp_path: Path)
     assert not multiprocessing.active_children() and not (tmp_path / "s.h5").exists()
 
 
-def test_a_store_of_one_shard_is_one_file(config: Any, tmp_path: Path) -> None:
-    given = config | {"store": {}}
-    embedpipe.extract(given, tmp_path / "a.h5", workers=2).close()
-    embedpipe.extract(given, tmp_path / "b.h5").close()
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.h5", "b.h5"]
-    with embedpipe.open_store(tmp_path / "a.h5") as a, embedpipe.open_store(tmp_path / "b.h5") as b:
-        assert a.matrix("last")[:].tobytes() == b.matrix("last")[:].tobytes() and list(a) == list(b)
-
-
-def test_a_store_grows_in_two_processes(config: Any, tmp_path: Path) -> None:
+def test_in_two_processes_a_store_of_one_shard_is_one_file_and_grows(config: Any, tmp_path: Path) -> None:
     corpus = tmp_path / "c.txt"
     given = config | {"corpus": {"type": "words", "path": str(corpus)}, "context": {"type": "sentence"}}
     for path, workers in ((tmp_path / "one.h5", 1), (tmp_path / "two.h5", 2)):
         corpus.write_text(text(10), encoding="utf-8")
-        embedpipe.extract(given, path, workers=workers).close()
+        embedpipe.extract(given | {"store": {}}, path, workers=workers).close()
+        assert not path.with_name(path.name + ".shards").exists()
         corpus.write_text(text(30), encoding="utf-8")
-        embedpipe.extract(given, path, workers=workers, append=True).close()
+        embedpipe.extract(given | {"store": {}}, path, workers=workers, append=True).close()
     assert shards(tmp_path / "one.h5") == shards(tmp_path / "two.h5")
 
 
