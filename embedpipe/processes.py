@@ -82,6 +82,21 @@ def end_all(processes: list[ChildProcess]) -> None:
         each.end()
 
 
+def pickled(work: Any, otherwise: str) -> bytes:
+    """What is handed to a process.
+
+    :param otherwise: What else the user can do.
+    :raises EmbedpipeError: If it has something that only this process knows.
+    """
+    try:
+        return pickle.dumps(work)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise EmbedpipeError(
+            f"the work cannot be handed to other processes ({error}): a component of the config is of a class that only this "
+            f"process has. Put the class into a module, or {otherwise}."
+        ) from error
+
+
 @contextlib.contextmanager
 def serve(channel: Connection) -> Iterator[None]:
     """In a process that was started: what is raised within the block is sent, and it ends where its parent does."""

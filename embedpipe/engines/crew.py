@@ -16,7 +16,7 @@ from embedpipe.engines.provenance import Done
 from embedpipe.engines.ranges import Ranges
 from embedpipe.engines.shard_worker import ReadRange, ShardWork, ShardWorker
 from embedpipe.errors import EmbedpipeError
-from embedpipe.processes import ChildProcess, end_all, how_it_ended, put_together, serve, share_of_cores
+from embedpipe.processes import ChildProcess, end_all, how_it_ended, pickled, put_together, serve, share_of_cores
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -62,7 +62,7 @@ class _Crew:
 
     def __init__(self, work: ShardWork, writer: StoreWriter, max_retries: int, on_progress: Callable[[Progress], None]) -> None:
         self.done = Done()
-        self._work = _pickled(work)
+        self._work = pickled(work, "extract with one worker")
         self._writer = writer
         self._ranges = Ranges(writer.gaps())
         self._workers: dict[Connection, _Worker] = {}
@@ -187,13 +187,3 @@ def _gpu_of_its_own(number: int) -> Iterator[None]:
             del os.environ[_GPUS]
         else:
             os.environ[_GPUS] = before
-
-
-def _pickled(work: ShardWork) -> bytes:
-    try:
-        return pickle.dumps(work)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise EmbedpipeError(
-            f"the work cannot be handed to other processes ({error}): a component of the config is of a class that only this "
-            "process has. Put the class into a module, or extract with one worker."
-        ) from error

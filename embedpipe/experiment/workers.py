@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from embedpipe.errors import EmbedpipeError
 from embedpipe.experiment.worker import Work, work
-from embedpipe.processes import ChildProcess, end_all, how_it_ended, put_together, share_of_cores
+from embedpipe.processes import ChildProcess, end_all, how_it_ended, pickled, put_together, share_of_cores
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -57,7 +57,7 @@ class _Crew:
         self.workers: dict[Connection, _Worker] = {}
         self.lost: list[str] = []
         self._on_news = on_news
-        self._given = _pickled(given)
+        self._given = pickled(given, "compare with one worker")
 
     def start_one(self) -> None:
         """Start a process."""
@@ -120,13 +120,3 @@ class _Crew:
     def __exit__(self, *error: object) -> None:
         """End them: they have nothing to do, or are not to go on; what they write is whole at every moment."""
         end_all([worker.child for worker in self.workers.values()])
-
-
-def _pickled(given: Work) -> bytes:
-    try:
-        return pickle.dumps(given)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise EmbedpipeError(
-            f"the trainings cannot be handed to other processes ({error}): a component of the config is of a class that only "
-            "this process has. Put the class into a module, or compare with one worker."
-        ) from error
