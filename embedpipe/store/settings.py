@@ -20,7 +20,7 @@ class StoreSettings:
         (``--output``).
     :param dtype: Type of the stored numbers. ``"float16"`` halves the file; a vector that does not fit into it is an error.
     :param shard_size: About how much goes into one file, for example ``"256 MiB"``, ``"64 MB"``, ``"1GiB"``, or a number of
-        bytes. A run that is killed loses at most the shard that it was making.
+        bytes. A run that is killed loses at most the shards that it was making.
     :param single_file: Make one file of a store that has only one shard; else the shard stays in a folder beside the file.
     """
 
