@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -115,10 +115,12 @@ class Sentence:
         return second_word(self.spans or (), self.second_start)
 
     @classmethod
-    def from_text(cls, id: str, document: str, text: str, *, labels: Labels | None = None) -> Sentence:
-        """Make a sentence of raw text; the tokenizer will find its words."""
+    def from_text(
+        cls, id: str, document: str, text: str, *, spans: tuple[Span, ...] | None = None, labels: Labels | None = None
+    ) -> Sentence:
+        """Make a sentence of raw text; the tokenizer will find its words, unless it is known where they are."""
         text, flags = _without_surrogates(text)
-        return cls(id, document, text, None, labels or {}, flags=flags)
+        return cls(id, document, text, spans, labels or {}, flags=flags | SentenceFlag.EMPTY if spans == () else flags)
 
     @classmethod
     def from_words(
@@ -136,22 +138,19 @@ class Sentence:
         :param spaces: Whether white space follows each word, as long as ``words``; ``None`` where that is unknown, and then
             one space is taken to stand between words.
         """
-        text, replaced = _without_surrogates("".join(words))
-        known = [True] * len(words) if spaces is None else list(spaces)
+        gaps = [" "] * len(words) if spaces is None else [" " if space else "" for space in spaces]
         pieces: list[str] = []
         spans: list[Span] = []
-        taken = position = 0
-        for index, word in enumerate(words):
-            pieces.append(text[taken : taken + len(word)])
-            spans.append((position, position + len(word)))
-            taken += len(word)
-            position += len(word)
-            if known[index] and index + 1 < len(words):
-                pieces.append(" ")
-                position += 1
-        flags |= replaced | (_NO_FLAGS if words else SentenceFlag.EMPTY)
-        space_after = known[-1] if known else True
-        return cls(id, document, "".join(pieces), tuple(spans), labels or {}, space_after, flags)
+        start = 0
+        for word, gap in zip(words, gaps, strict=True):
+            pieces += word, gap
+            end = start + len(word)
+            spans.append((start, end))
+            start = end + len(gap)
+        text, replaced = _without_surrogates("".join(pieces[:-1]))
+        if replaced or not words:  # joining enum flags is slow
+            flags |= replaced | (_NO_FLAGS if words else SentenceFlag.EMPTY)
+        return cls(id, document, text, tuple(spans), labels or {}, not gaps or gaps[-1] == " ", flags)
 
     @classmethod
     def pair(cls, first: Sentence, second: Sentence, *, labels: Labels | None = None) -> Sentence:
@@ -193,6 +192,10 @@ def _without_surrogates(text: str) -> tuple[str, SentenceFlag]:
     return replaced, _NO_FLAGS if replaced == text else SentenceFlag.REPLACED_CHARACTERS
 
 
+MOST_PLACES = 5
+"""Places that are kept of each kind of irregularity."""
+
+
 @dataclass(slots=True)
 class WarningCount:
     """How often a reader warned of one kind of irregularity, with the first places."""
@@ -202,23 +205,58 @@ class WarningCount:
     places: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """A place between two sentences of a corpus, from which it can be read on; small, and may go to other processes.
+
+    :param file_index: Of the file, in ``corpus.files``.
+    :param offset: Bytes of that file in front of the next line.
+    :param num_lines: Lines in front of it.
+    :param position_bytes: Bytes in front of it, those of all files before included.
+    :param state: What the reader carries over this place; plain values that mean something to that reader alone.
+    """
+
+    file_index: int
+    offset: int
+    num_lines: int
+    position_bytes: int
+    state: tuple[Any, ...]
+
+
 @dataclass(slots=True)
 class ReadLog:
     """What a reader reports beside its sentences: how far it is, and what was irregular in the files.
 
     Readers set ``size_bytes`` at the start and keep ``position_bytes`` up to date, both in bytes of the files on disk, so
     that progress can say how much is left of a stream whose number of sentences nobody knows yet.
+
+    :param begin: Where to begin: a bookmark that the same reader has given; ``None`` for the first sentence.
+    :param mark: Makes the bookmark of the present place. Set by a reader that honours ``begin``, left alone by any other; stays
+        behind when a log goes to another process.
     """
 
     size_bytes: int = 0
     position_bytes: int = 0
     warnings: dict[str, WarningCount] = field(default_factory=dict)
+    begin: Bookmark | None = None
+    mark: Callable[[], Bookmark | None] | None = field(default=None, repr=False, compare=False)
+
+    def bookmark(self) -> Bookmark | None:
+        """The place of the next sentence; to be asked for between two sentences.
+
+        :returns: ``None`` where there is none: nothing has been read, the reader gives no bookmarks, the file is gzipped and
+            cannot be begun in the middle, or the reader carries more than is good to hand around.
+        """
+        return None if self.mark is None else self.mark()
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        return None, {of.name: getattr(self, of.name) for of in fields(self)} | {"mark": None}
 
     def warn(self, kind: str, place: str, message: str) -> None:
         """Record a warning: ``kind`` groups them (``"empty-word"``), ``place`` is ``file:line``; five places are kept."""
         entry = self.warnings.setdefault(kind, WarningCount(message))
         entry.count += 1
-        if len(entry.places) < 5:
+        if len(entry.places) < MOST_PLACES:
             entry.places.append(place)
 
 

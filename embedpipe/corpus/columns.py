@@ -101,7 +101,8 @@ def _at_tabs(line: str) -> list[str]:
 
 
 def _at_tabs_or_spaces(line: str) -> list[str]:
-    return line.split("\t") if "\t" in line else [column for column in line.split(" ") if column]
+    columns = line.split("\t" if "\t" in line else " ")
+    return [column for column in columns if column] if "" in columns and "\t" not in line else columns
 
 
 def _sentences(head: Iterable[str], columns: Columns) -> Iterator[list[list[str]]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from embedpipe.corpus.columns import Columns, first_data_line, has_index, is_blank, is_document_start, splitter
-from embedpipe.corpus.files import check_path, counted, find_files, read_files, read_lines, shown
-from embedpipe.corpus.ids import Ids
+from embedpipe.corpus.files import check_path, counted, find_files, shown
+from embedpipe.corpus.line_reader import LineReader
+from embedpipe.corpus.reading import Carried, read_files
 from embedpipe.corpus.tags import to_bio
 from embedpipe.dataflow import ReadLog, Sentence, SentenceFlag
 from embedpipe.errors import CorpusError
@@ -19,7 +20,6 @@ from embedpipe.errors import CorpusError
 _HEAD_LINES = 1000
 _NEW_DOCUMENT = re.compile(r"# *newdoc(?: id)? *=? *(.*)")
 _SENTENCE_ID = re.compile(r"# *sent_id *= *(.+)")
-_SPACE_IN_WORD = re.compile(r"[ \t]")
 
 
 def _last_column() -> Mapping[str, int]:
@@ -67,29 +67,25 @@ class Conll2003:
 
         :raises CorpusError: If a file cannot be read, a line has more or fewer columns than the first, or there is no sentence.
         """
-        ids = Ids()
-        return read_files(self.files, log, lambda file: _File(self, file, log, ids).sentences())
+        return read_files(self.files, log, lambda *file: _File(self, *file).sentences())
 
 
 class _File:
-    """One file being read: its columns, and the sentence that is coming together."""
+    """One file being read: the sentence that is coming together."""
 
-    def __init__(self, reader: Conll2003, file: Path, log: ReadLog, ids: Ids) -> None:
-        self.reader, self.file, self.log, self.ids = reader, file, log, ids
-        self.document: str | None = None
+    def __init__(self, reader: Conll2003, lines: LineReader, carried: Carried) -> None:
+        self.reader, self.lines, self.carried, self.file = reader, lines, carried, lines.file
         self.sentence_id: str | None = None
         self.rows: list[list[str]] = []
-        self.line_number = self.first_line = 0
+        self.first_line = 0
         self.irregular = False
 
     def sentences(self) -> Iterator[Sentence]:
         """Read the file."""
-        lines = read_lines(self.file, self.log)
-        head = list(islice(lines, _HEAD_LINES))
-        columns = self._columns(head)
+        columns = self._columns(self._head())
         if columns is None:  # nothing but comments and blank lines
             return
-        for self.line_number, line in enumerate(chain(head, lines), 1):
+        for line in self.lines:
             if is_blank(line):
                 if line:
                     self._warn("blank-separator", "a line of only white space, read as the blank line between two sentences")
@@ -99,13 +95,24 @@ class _File:
             elif not self.rows and columns.is_comment(line):
                 self._comment(line)
             elif is_document_start(line, row := columns.split(line)):
-                if self.rows:
-                    yield self._sentence(columns)
-                self.document = None
+                sentence = self._sentence(columns) if self.rows else None
+                self.carried.document = None
+                if sentence is not None:
+                    yield sentence
             else:
                 self._add(line, row, columns)
         if self.rows:
             yield self._sentence(columns)
+
+    def _head(self) -> list[str]:
+        """The first lines of the file; among them one that is not blank, if there is any."""
+        lines = iter(self.lines.head())
+        head: list[str] = []
+        while more := list(islice(lines, _HEAD_LINES)):
+            head += more
+            if first_data_line(more) is not None:
+                break
+        return head
 
     def _columns(self, head: list[str]) -> Columns | None:
         """Tell the columns from the first lines of the file."""
@@ -138,13 +145,13 @@ class _File:
         """Take in the line of a word."""
         if len(row) != columns.num_columns:
             message = f"has {counted(len(row), 'column')} where the file's first line has {columns.num_columns}: {shown(line)}"
-            raise CorpusError(self.file, self.line_number, f"{message}. Mend the line, or set separator")
+            raise CorpusError(self.file, self.lines.number, f"{message}. Mend the line, or set separator")
         if not self.rows:
-            self.first_line = self.line_number
+            self.first_line = self.lines.number
         word = row[columns.word]
         if not word:
             self._warn("empty-word", "a line without a word; it keeps its row as an empty word")
-        elif _SPACE_IN_WORD.search(word):
+        elif " " in word or "\t" in word:
             self._warn("space-in-word", "a word with a space in or around it, kept as it is")
         if columns.index and self.rows and not row[0].isdigit():
             self._warn("index-column", "no number in the column that numbers the words up to here")
@@ -153,16 +160,17 @@ class _File:
     def _comment(self, line: str) -> None:
         """Take a document's or a sentence's id out of a comment."""
         if match := _NEW_DOCUMENT.fullmatch(line):
-            self.document = match[1].strip() or self.ids.unnamed_document()
-            if self.ids.has_document(self.document):
+            self.carried.document = match[1].strip() or self.carried.ids.unnamed_document()
+            if self.carried.ids.has_document(self.carried.document):
                 self._warn("document-again", "a document id that was used before; its sentences are counted on")
         elif match := _SENTENCE_ID.fullmatch(line):
             self.sentence_id = match[1].strip()
 
     def _sentence(self, columns: Columns) -> Sentence:
         """Make the sentence of the rows, and start the next."""
-        self.document = self.document or self.ids.unnamed_document()
-        id, document = self.ids.take(self.document, self.sentence_id, self.file, self.first_line)
+        carried = self.carried
+        carried.document = carried.document or carried.ids.unnamed_document()
+        id, document = carried.ids.take(carried.document, self.sentence_id, self.file, self.first_line)
         by_column = list(zip(*self.rows, strict=True))
         convert = to_bio if self.reader.scheme == "bio" else tuple
         labels = {name: convert(by_column[column]) for name, column in columns.labels.items()}
@@ -174,4 +182,4 @@ class _File:
 
     def _warn(self, kind: str, message: str) -> None:
         self.irregular = True
-        self.log.warn(kind, f"{self.file}:{self.line_number}", message)
+        self.lines.warn(kind, message)

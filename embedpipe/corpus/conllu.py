@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from embedpipe.corpus.conllu_rows import COLUMNS, Row, Unit, parse_row, units_of
-from embedpipe.corpus.files import check_path, find_files, read_files, read_lines
-from embedpipe.corpus.ids import Ids
+from embedpipe.corpus.conllu_rows import COLUMNS, Row, Unit, label_of, parse_row, units_of
+from embedpipe.corpus.files import check_path, find_files
+from embedpipe.corpus.line_reader import LineReader
+from embedpipe.corpus.reading import Carried, read_files
 from embedpipe.dataflow import ReadLog, Sentence, SentenceFlag
 
 _LABEL_COLUMNS = COLUMNS[2:]
@@ -60,54 +61,52 @@ class Conllu:
 
         :raises CorpusError: If a file cannot be read or is not CoNLL-U, an id comes twice, or there is no sentence.
         """
-        ids = Ids()
-        return read_files(self.files, log, lambda file: _File(self, file, log, ids).sentences())
+        return read_files(self.files, log, lambda *file: _File(self, *file).sentences())
 
 
 class _File:
-    """One file being read: the document that is open, and the comments and rows of the sentence that is coming together."""
+    """One file being read: the comments and rows of the sentence that is coming together."""
 
-    def __init__(self, reader: Conllu, file: Path, log: ReadLog, ids: Ids) -> None:
-        self.reader, self.file, self.log, self.ids = reader, file, log, ids
-        self.document: str | None = None
-        self.document_comments: dict[str, str] = {}
+    def __init__(self, reader: Conllu, lines: LineReader, carried: Carried) -> None:
+        self.reader, self.lines, self.carried, self.file = reader, lines, carried, lines.file
         self.comments: dict[str, str] = {}
         self.rows: list[Row] = []
         self.irregular = False
 
     def sentences(self) -> Iterator[Sentence]:
         """Read the file."""
-        for number, line in enumerate(read_lines(self.file, self.log), 1):
+        for line in self.lines:
             if not line or line.isspace():
                 if line:
-                    self._warn(number, "blank-separator", "a line of only white space, read as the end of a sentence")
+                    self._warn("blank-separator", "a line of only white space, read as the end of a sentence")
                 if self.rows:
                     yield self._sentence()
                 self.comments, self.irregular = {}, False
             elif line.startswith("#"):
-                self._comment(line, number)
+                self._comment(line)
             else:
-                self.rows.append(parse_row(self.file, number, line))
+                self.rows.append(parse_row(self.file, self.lines.number, line))
         if self.rows:
             yield self._sentence()
 
-    def _comment(self, line: str, number: int) -> None:
+    def _comment(self, line: str) -> None:
         """Take in a comment; ``# newdoc`` opens a document."""
         key, _, value = line[1:].partition("=")
         key, value = key.strip(), value.strip()
         self.comments[key] = value
         if key in ("newdoc", "newdoc id"):
-            self.document = value or self.ids.unnamed_document()
-            self.document_comments = self.comments
-            if self.ids.has_document(self.document):
-                self._warn(number, "document-again", "a document id that was used before; its sentences are counted on")
+            self.carried.document = value or self.carried.ids.unnamed_document()
+            self.carried.comments = self.comments
+            if self.carried.ids.has_document(self.carried.document):
+                self._warn("document-again", "a document id that was used before; its sentences are counted on")
 
     def _sentence(self) -> Sentence:
         """Make the sentence of the rows, and start the next."""
         units = units_of(self.file, self.rows)
-        self.document = self.document or self.ids.unnamed_document()
+        carried = self.carried
+        carried.document = carried.document or carried.ids.unnamed_document()
         first_line = self.rows[0].line
-        id, document = self.ids.take(self.document, self.comments.get("sent_id"), self.file, first_line)
+        id, document = carried.ids.take(carried.document, self.comments.get("sent_id"), self.file, first_line)
         labels: dict[str, str | tuple[str, ...]] = {name: self._word_labels(name, units) for name in self.reader.labels}
         for name in self.reader.sentence_labels:
             labels[name] = self._sentence_label(name, first_line)
@@ -122,29 +121,33 @@ class _File:
         """The words, and whether white space follows each."""
         words: list[str] = []
         spaces: list[bool] = []
-        for unit in units:
-            forms = [unit.form] if self.reader.words == "surface" else [row.form for row in unit.rows]
-            apart = "".join(forms) != unit.form  # du = de + le
-            words += forms
-            spaces += [apart] * (len(forms) - 1) + [unit.space_after]
+        for form, space_after, rows in units:
+            if len(rows) > 1 and self.reader.words == "syntactic":
+                forms = [row.form for row in rows]
+                apart = "".join(forms) != form  # du = de + le
+                words += forms
+                spaces += [apart] * (len(forms) - 1) + [space_after]
+            else:
+                words.append(form)
+                spaces.append(space_after)
         return words, spaces
 
     def _word_labels(self, name: str, units: list[Unit]) -> tuple[str, ...]:
         """One column of the words."""
-        values = [[row.label(name) for row in unit.rows] for unit in units]
+        value = label_of(name)
         if self.reader.words == "surface":
-            return tuple("+".join(unit) for unit in values)
-        return tuple(value for unit in values for value in unit)
+            return tuple("+".join(map(value, unit.rows)) for unit in units)
+        return tuple(value(row) for unit in units for row in unit.rows)
 
     def _sentence_label(self, name: str, line: int) -> str:
         """The value of a comment, of the sentence or its document."""
-        value = self.comments.get(name, self.document_comments.get(name))
+        value = self.comments.get(name, self.carried.comments.get(name))
         if value is None:
             message = f"neither the sentence nor its document has the comment '# {name} = ...'; its label is '_'"
-            self._warn(line, f"no-{name}", message)
+            self._warn(f"no-{name}", message, line)
             return _MISSING
         return value
 
-    def _warn(self, line: int, kind: str, message: str) -> None:
+    def _warn(self, kind: str, message: str, line: int | None = None) -> None:
         self.irregular = True
-        self.log.warn(kind, f"{self.file}:{line}", message)
+        self.lines.warn(kind, message, line)

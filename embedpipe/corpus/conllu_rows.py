@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from embedpipe.corpus.files import counted, shown
 from embedpipe.errors import CorpusError
@@ -15,8 +15,7 @@ COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "de
 _ID = re.compile(r"(?a:(\d+)(?:-(\d+)|\.(\d+))?)")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of a sentence.
 
     :param line: Its number in the file.
@@ -27,7 +26,7 @@ class Row:
     """
 
     line: int
-    values: tuple[str, ...]
+    values: list[str]
     first: int
     last: int
     kind: str
@@ -43,18 +42,8 @@ class Row:
         misc = self.values[9]
         return "SpaceAfter=No" not in misc or "SpaceAfter=No" not in misc.split("|")
 
-    def label(self, name: str) -> str:
-        """The value of a column, or of one entry of feats or misc: ``feats.Case``; ``_`` where there is none."""
-        column, _, key = name.partition(".")
-        value = self.values[COLUMNS.index(column)]
-        if not key:
-            return value
-        entries = dict(entry.split("=", 1) for entry in value.split("|") if "=" in entry)
-        return entries.get(key, "_")
 
-
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """A stretch of text without white space in it: a word, or a multiword token with its syntactic words.
 
     :param form: As it is written.
@@ -66,19 +55,32 @@ class Unit:
     rows: tuple[Row, ...]
 
 
+def label_of(name: str) -> Callable[[Row], str]:
+    """How a row is asked for a column, or for one entry of feats or misc: ``feats.Case``; ``_`` where there is none."""
+    column, _, key = name.partition(".")
+    index = COLUMNS.index(column)
+
+    def entry(row: Row) -> str:
+        entries = dict(entry.split("=", 1) for entry in row.values[index].split("|") if "=" in entry)
+        return entries.get(key, "_")
+
+    return entry if key else lambda row: row.values[index]
+
+
 def parse_row(file: Path, line_number: int, line: str) -> Row:
     """Cut a line into its columns.
 
     :raises CorpusError: If there are not ten, the id is none, or the form is empty.
     """
-    values = tuple(line.split("\t"))
+    values = line.split("\t")
     if len(values) != 10:
         hint = " (the columns are to be separated by tabs)" if len(values) == 1 else ""
         raise CorpusError(file, line_number, f"has {counted(len(values), 'column')} where CoNLL-U has 10{hint}: {shown(line)}")
-    match = _ID.fullmatch(values[0])
+    id, form = values[:2]
+    match = _ID.fullmatch(id)
     if match is None:
-        raise CorpusError(file, line_number, f"the id is {shown(values[0])}; expected a number, 1-2 or 1.1: {shown(line)}")
-    if not values[1]:
+        raise CorpusError(file, line_number, f"the id is {shown(id)}; expected a number, 1-2 or 1.1: {shown(line)}")
+    if not form:
         raise CorpusError(file, line_number, f"the form is empty; CoNLL-U writes _ for what is not there: {shown(line)}")
     first = int(match[1])
     kind = "multiword" if match[2] else "empty" if match[3] else "word"

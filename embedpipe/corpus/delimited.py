@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedpipe.corpus.files import check_path, counted, find_files, read_files, read_lines, shown
-from embedpipe.corpus.ids import Ids
+from embedpipe.corpus.files import check_path, counted, find_files, shown
+from embedpipe.corpus.line_reader import LineReader
 from embedpipe.corpus.one_word import with_labelled_word
 from embedpipe.corpus.raw_text import WordsBy, raw_sentence
+from embedpipe.corpus.reading import Carried, read_files
 from embedpipe.dataflow import ReadLog, Sentence
 from embedpipe.errors import CorpusError
 
@@ -92,8 +93,7 @@ class Csv:
         :raises CorpusError: If a file cannot be read, a column is not there, a row has more or fewer fields than the first, an
             id comes twice, a text has no word of the number given, or there is no row.
         """
-        ids = Ids()
-        return read_files(self.files, log, lambda file: _File(self, file, log, ids).sentences(), expected="a row")
+        return read_files(self.files, log, lambda *file: _File(self, *file).sentences(), expected="a row")
 
     def _columns(self) -> Iterator[tuple[str, str | int]]:
         """The field that asks for a column, and the column."""
@@ -126,19 +126,20 @@ class Tsv(Csv):
 class _File:
     """One table being read."""
 
-    def __init__(self, reader: Csv, file: Path, log: ReadLog, ids: Ids) -> None:
-        self.reader, self.file, self.log, self.ids = reader, file, log, ids
+    def __init__(self, reader: Csv, lines: LineReader, carried: Carried) -> None:
+        self.reader, self.lines, self.carried, self.file = reader, lines, carried, lines.file
 
     def sentences(self) -> Iterator[Sentence]:
-        """Read the file."""
+        """Read the file, or what is left of it when its first row has been read."""
         reader = self.reader
         rows = self._quoted_rows() if reader.quoting else self._plain_rows()
-        first = next(rows, None)
-        if first is None:
+        is_started = bool(self.carried.first_row)
+        line, names = (1, list(self.carried.first_row)) if is_started else next(rows, (1, []))
+        if not names:
             return
-        line, names = first
+        self.carried.first_row = tuple(names)
         place = {column: self._find(role, column, names, line) for role, column in reader._columns()}
-        if not reader.header:
+        if not (reader.header or is_started):
             yield self._sentence(line, names, place)
         for line, row in rows:
             if len(row) != len(names):
@@ -150,33 +151,30 @@ class _File:
     def _quoted_rows(self) -> Iterator[tuple[int, list[str]]]:
         """Rows with the line where each starts; a blank line is skipped."""
         csv.field_size_limit(_FIELD_SIZE_LIMIT)  # the module's only switch is a global one
-        rows = csv.reader(read_lines(self.file, self.log, keep_ends=True), delimiter=self.reader.delimiter, strict=True)
-        line = 1
+        line = self.lines.number + 1
         try:
-            for row in rows:
+            for row in csv.reader(self.lines.with_ends(), delimiter=self.reader.delimiter, strict=True):
                 if row:
                     yield line, row
                 else:
                     self._skip(line)
-                line = rows.line_num + 1
+                line = self.lines.number + 1
         except csv.Error as error:
-            message = f"the row that starts here is not CSV ({error}, at line {rows.line_num})"
+            message = f"the row that starts here is not CSV ({error}, at line {self.lines.number})"
             advice = 'A quote in a quoted field is written twice (""); quoting: false makes quotes ordinary characters'
             raise CorpusError(self.file, line, f"{message}. {advice}") from None
 
     def _plain_rows(self) -> Iterator[tuple[int, list[str]]]:
         """Rows with their lines; a blank line is a row only where the table has one column."""
-        num_columns = 0
-        for number, line in enumerate(read_lines(self.file, self.log), 1):
+        for line in self.lines:
             row = line.split(self.reader.delimiter)
-            num_columns = num_columns or len(row)
-            if line or num_columns == 1:
-                yield number, row
+            if line or len(self.carried.first_row or row) == 1:
+                yield self.lines.number, row
             else:
-                self._skip(number)
+                self._skip(self.lines.number)
 
     def _skip(self, line: int) -> None:
-        self.log.warn(kind="blank-line", place=f"{self.file}:{line}", message="a blank line, skipped")
+        self.lines.warn("blank-line", "a blank line, skipped", line)
 
     def _find(self, role: str, column: str | int, names: list[str], line: int) -> int:
         """The number of a column."""
@@ -208,7 +206,7 @@ class _File:
         document = None if reader.document is None else row[place[reader.document]]
         given = None if reader.id is None else row[place[reader.id]]
         labels = {name: row[place[column]] for name, column in reader.label_columns.items()}
-        id, document = self.ids.take(document, given, self.file, line)
+        id, document = self.carried.ids.take(document, given, self.file, line)
         sentence = raw_sentence(id, document, row[place[reader.text]], reader.words_by, labels=labels)
         if reader.second is not None:
             second = raw_sentence(id, document, row[place[reader.second]], reader.words_by)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from embedpipe.corpus.files import read_files, read_lines
-from embedpipe.corpus.ids import Ids, document_names
+from embedpipe.corpus.ids import document_names
+from embedpipe.corpus.line_reader import LineReader
+from embedpipe.corpus.reading import Carried, read_files
 from embedpipe.dataflow import ReadLog, Sentence
 
 DocumentUnit: TypeAlias = Literal["file", "line", "blank_line"]
@@ -21,17 +22,17 @@ def sentence_a_line(
 
     :param make: Makes a sentence of its id, its document and the line.
     """
-    ids = Ids()
-    names = iter(document_names(files))
+    names = document_names(files)
 
-    def read(file: Path) -> Iterator[Sentence]:
-        document: str | None = next(names) if unit == "file" else None
-        for number, line in enumerate(read_lines(file, log), 1):
+    def read(lines: LineReader, carried: Carried) -> Iterator[Sentence]:
+        if unit == "file":
+            carried.document = names[lines.index]
+        for line in lines:
             if unit == "blank_line" and not line.strip():
-                document = None
+                carried.document = None
                 continue
-            if unit == "blank_line" and document is None:
-                document = ids.unnamed_document()
-            yield make(*ids.take(document, None, file, number), line)
+            if unit == "blank_line" and carried.document is None:
+                carried.document = carried.ids.unnamed_document()
+            yield make(*carried.ids.take(carried.document, None, lines.file, lines.number), line)
 
     return read_files(files, log, read, expected="a line")

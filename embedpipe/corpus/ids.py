@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from embedpipe.errors import CorpusError
+
+IdCounts: TypeAlias = tuple[Mapping[str, int], int, Mapping[str, int] | None]
+"""Sentences of each document, documents without a name, and sentences of each document when the first id came with the data."""
+
+MOST_DOCUMENTS = 10_000
+"""Counts of more documents are not handed around."""
 
 
 class Ids:
@@ -14,13 +21,20 @@ class Ids:
     A sentence that brings no id is ``<document>/<n>``, counted from 1 in its document; a document without a name is
     ``doc-<n>``. Generated ids cannot meet each other, so nothing but a count a document is kept until the first id comes
     with the data; from then on every id is.
+
+    :param counts: Of ids that were handed out before, by another; they are counted on, but not remembered themselves.
     """
 
-    def __init__(self) -> None:
-        self._num_sentences: dict[str, int] = {}
-        self._num_unnamed = 0
+    def __init__(self, counts: IdCounts = ({}, 0, None)) -> None:
+        num_sentences, self._num_unnamed, self._generated_before = counts
+        self._num_sentences = dict(num_sentences)
         self._places: dict[str, tuple[Path, int]] = {}
-        self._generated_before: dict[str, int] | None = None
+
+    def counts(self) -> IdCounts | None:
+        """What it takes to count on; ``None`` for more documents than are handed around."""
+        if len(self._num_sentences) > MOST_DOCUMENTS:
+            return None
+        return dict(self._num_sentences), self._num_unnamed, self._generated_before
 
     def has_document(self, name: str) -> bool:
         """Whether a document of this name has sentences already."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from embedpipe.corpus.files import check_path, counted, find_files, read_files, read_lines, shown
+from embedpipe.corpus.files import check_path, counted, find_files, shown
 from embedpipe.corpus.ids import Ids
+from embedpipe.corpus.line_reader import LineReader
 from embedpipe.corpus.raw_text import WordsBy, raw_sentence
-from embedpipe.dataflow import ReadLog, Sentence, SentenceFlag
+from embedpipe.corpus.reading import Carried, read_files
+from embedpipe.dataflow import ReadLog, Sentence
 from embedpipe.errors import CorpusError
 
 _KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false", int: "a number", float: "a number"}
@@ -64,21 +66,20 @@ class Jsonl:
         :raises CorpusError: If a file cannot be read, a line is no JSON object with these fields, an id comes twice, or there
             is no object.
         """
-        ids = Ids()
-        fields: Jsonl | None = None if self.text is None and self.words is None else self
+        return read_files(self.files, log, self._read, expected="a JSON object")
 
-        def read(file: Path) -> Iterator[Sentence]:
-            nonlocal fields
-            for number, line in enumerate(read_lines(file, log), 1):
-                if not line.strip():
-                    log.warn(kind="blank-line", place=f"{file}:{number}", message="a blank line, skipped")
-                    continue
-                record = _Record(file, number, line)
-                if fields is None:
-                    fields = _detect(self, record)
-                yield _sentence(fields, record, ids)
-
-        return read_files(self.files, log, read, expected="a JSON object")
+    def _read(self, lines: LineReader, carried: Carried) -> Iterator[Sentence]:
+        """Read one file."""
+        fields = replace(self, **carried.fields)
+        for line in lines:
+            if not line.strip():
+                lines.warn("blank-line", "a blank line, skipped")
+                continue
+            record = _Record(lines.file, lines.number, line)
+            if fields.text is None and fields.words is None:
+                carried.fields = _detect(record)
+                fields = replace(self, **carried.fields)
+            yield _sentence(fields, record, carried.ids)
 
 
 class _Record:
@@ -157,15 +158,15 @@ def _kind(value: Any) -> str:
     return _KINDS.get(type(value), "null")
 
 
-def _detect(reader: Jsonl, record: _Record) -> Jsonl:
-    """Choose the fields that the first object has."""
+def _detect(record: _Record) -> Mapping[str, Any]:
+    """Choose the fields that the first object has: settings of the reader."""
     found = [name for name in ("text", "words", "tokens") if name in record.values]
     if len(found) != 1:
         has = ", ".join(map(repr, record.values)) or "none"
         many = f"several of the fields text, words and tokens ({', '.join(found)})"
         problem = many if found else f"no field 'text', 'words' or 'tokens'; it has {has}"
         raise record.wrong(f"the object has {problem}. Name the fields to use: text, words, or both")
-    return replace(reader, text="text") if found == ["text"] else replace(reader, words=found[0])
+    return {"text": "text"} if found == ["text"] else {"words": found[0]}
 
 
 def _sentence(fields: Jsonl, record: _Record, ids: Ids) -> Sentence:
@@ -180,16 +181,15 @@ def _sentence(fields: Jsonl, record: _Record, ids: Ids) -> Sentence:
     id, document = ids.take(document, given, record.file, record.line_number)
     if text is None:
         sentence = Sentence.from_words(id, document, words or (), labels=labels)
-    else:
+    elif words is None:
         sentence = raw_sentence(id, document, text, fields.words_by, labels=labels)
+    else:
+        sentence = Sentence.from_text(id, document, text, spans=_locate(words, text, record), labels=labels)
     if isinstance(second, str):
         return Sentence.pair(sentence, raw_sentence(id, document, second, fields.words_by), labels=labels)
     if second is not None:
         return Sentence.pair(sentence, Sentence.from_words(id, document, second), labels=labels)
-    if text is None or words is None:
-        return sentence
-    flags = sentence.flags if words else sentence.flags | SentenceFlag.EMPTY
-    return replace(sentence, spans=_locate(words, text, record), flags=flags)
+    return sentence
 
 
 def _locate(words: list[str], text: str, record: _Record) -> tuple[tuple[int, int], ...]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from typing import Literal, TypeAlias
 
 from embedpipe.corpus.words import WORD
-from embedpipe.dataflow import Labels, Sentence, SentenceFlag, Span
+from embedpipe.dataflow import Labels, Sentence, Span
 
 WordsBy: TypeAlias = Literal["tokenizer", "characters", "white_space"]
 """What decides where the words of raw text are: the encoder's tokenizer, every single character, or white space."""
@@ -19,12 +18,10 @@ _ZERO_WIDTH_JOINER = "\u200d"
 
 def raw_sentence(id: str, document: str, text: str, words_by: WordsBy, *, labels: Labels | None = None) -> Sentence:
     """Make a sentence of raw text; it keeps its spacing, and its characters as they are."""
-    sentence = Sentence.from_text(id, document, text, labels=labels)
     if words_by == "tokenizer":
-        return sentence
+        return Sentence.from_text(id, document, text, labels=labels)
     find = character_spans if words_by == "characters" else white_space_spans
-    spans = tuple(find(sentence.text))
-    return replace(sentence, spans=spans, flags=sentence.flags if spans else sentence.flags | SentenceFlag.EMPTY)
+    return Sentence.from_text(id, document, text, spans=tuple(find(text)), labels=labels)
 
 
 def white_space_spans(text: str) -> Iterator[Span]:

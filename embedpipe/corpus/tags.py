@@ -20,7 +20,8 @@ def to_bio(tags: Sequence[str]) -> tuple[str, ...]:
     :param tags: One a word.
     :returns: As many.
     """
-    if not all(tag == "O" or _TAG.match(tag) for tag in tags):
+    kinds = set(tags)
+    if kinds == {"O"} or not all(tag == "O" or _TAG.match(tag) for tag in kinds):
         return tuple(tags)
     converted = []
     open_type = None

@@ -177,6 +177,18 @@ def test_separators_in_a_row_make_no_sentences(conll):
     assert words(conll("\n\n\na O\n\n\n\nb O\n\n\n")) == [("a",), ("b",)]
 
 
+def test_a_file_whose_head_is_looked_at_first_is_warned_of_once(conll):
+    log = ReadLog()
+    assert len(list(conll("a O\r").sentences(log))) == 1
+    assert log.warnings == {}
+    assert len(list(conll("a O\rb\r").sentences(log))) == 1
+    assert log.warnings["lone-carriage-returns"].count == 1
+
+
+def test_words_behind_a_great_many_blank_lines_are_found(conll):
+    assert words(conll("\n" * 1001 + "a O\n")) == [("a",)]
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "place", "expected"),
     [

@@ -86,3 +86,8 @@ def test_an_id_given_twice_names_both_lines(jsonl):
 def test_the_same_file_twice_repeats_its_ids(jsonl):
     path = jsonl({"text": "a", "id": 1}).path
     assert "used twice" in fault(Jsonl((path, path), id="id"))
+
+
+def test_what_the_first_object_decides_holds_for_all_files(tmp_path):
+    paths = (write(tmp_path / "a", '{"text": "a b"}\n'), write(tmp_path / "b", '{"text": "c d", "words": ["x"]}\n'))
+    assert [s.text for s in read(Jsonl(paths))] == ["a b", "c d"]
