@@ -20,11 +20,14 @@ from embedpipe.store.store_file import StoreFile
 
 if TYPE_CHECKING:
     from embedpipe.store.format import Count
+    from embedpipe.store.layout import ShardLayout
     from embedpipe.store.sealed import SealedFile
     from embedpipe.store.sentence import StoredSentence
 
 
-def write_first_shard(partial: Path, store: Path, provenance: Mapping[str, Any]) -> tuple[dict[Count, int], int, str]:
+def write_first_shard(
+    partial: Path, store: Path, provenance: Mapping[str, Any]
+) -> tuple[dict[Count, int], int, str, ShardLayout]:
     """Write the contents of a single file as a shard. It was one block, so it is held in memory as a whole again.
 
     :param store: The single file.

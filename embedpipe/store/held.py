@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from embedpipe.dataflow import ViewInfo
 from embedpipe.store import format as names
+from embedpipe.store.layout import label_infos
 from embedpipe.store.made import CheckedBlock
 from embedpipe.store.manifest import ShardRecord, shard_name
 from embedpipe.store.shard import shard_image
-from embedpipe.store.structure import LabelInfo
 
 if TYPE_CHECKING:
     import numpy as np
 
     from embedpipe.store.format import Count
+    from embedpipe.store.structure import LabelInfo
 
 
 class HeldShard:
@@ -28,7 +29,7 @@ class HeldShard:
 
     def labels(self, index: int) -> Mapping[str, LabelInfo]:
         """Its labels, in their order."""
-        return {name: LabelInfo(unit, f"{names.LABELS}/{names.link_name(name)}") for name, unit in self._units.items()}
+        return label_infos(self._units)
 
     def has_pairs(self, index: int) -> bool:
         """Whether one of its sentences is a pair of texts."""

@@ -32,7 +32,7 @@ def hash_ids(ids: Sequence[str]) -> HashArray:
 
 
 class GrowingIdIndex:
-    """The index under construction, 16 bytes a sentence: sorted runs, each at least twice as long as the next.
+    """The index under construction, 16 bytes a sentence: runs by ascending hash, each at least twice as long as the next.
 
     :param id_at: Gives the id of a sentence that was added before.
     """
@@ -51,28 +51,34 @@ class GrowingIdIndex:
             first_seen = {id: index for index, id in reversed(list(enumerate(ids)))}
             index, id = next((index, id) for index, id in enumerate(ids) if first_seen[id] != index)
             raise _duplicate(id, start + first_seen[id], start + index)
-        for known, order in self._runs:
-            starts, ends = np.searchsorted(known, hashes, "left"), np.searchsorted(known, hashes, "right")
-            for index in np.flatnonzero(ends > starts).tolist():  # different ids may, very rarely, have one hash
-                for earlier in order[starts[index] : ends[index]].tolist():
+        order = np.argsort(hashes)  # neighbours are then looked up near each other
+        ascending = hashes[order]
+        for known, numbers in self._runs:
+            places = np.searchsorted(known, ascending)
+            (found,) = np.nonzero(known[np.minimum(places, len(known) - 1)] == ascending)
+            for index in sorted(order[found].tolist()):  # different ids may, very rarely, have one hash
+                first, end = np.searchsorted(known, hashes[index], "left"), np.searchsorted(known, hashes[index], "right")
+                for earlier in sorted(numbers[first:end].tolist()):
                     if self._id_at(earlier) == ids[index]:
                         raise _duplicate(ids[index], earlier, start + index)
 
     def add(self, hashes: HashArray, start: int) -> None:
         """Add the checked ids of the sentences from ``start`` on."""
-        numbers = np.arange(start, start + len(hashes), dtype=np.int64)
-        run = _sorted(hashes, numbers)
+        run = _sorted(hashes, np.arange(start, start + len(hashes), dtype=np.int64))
         while self._runs and len(self._runs[-1][0]) < 2 * len(run[0]):
             run = _merge(self._runs.pop(), run)
         self._runs.append(run)
 
     def sorted(self) -> tuple[HashArray, IntArray]:
         """The hashes in ascending order, and the sentence of each; both of *shape* ``(num_ids,)``."""
-        run = _sorted(np.empty(0, "<u8"), np.empty(0, np.int64))
-        for earlier in reversed(self._runs):
-            run = _merge(earlier, run)
-        self._runs = [run]
-        return run
+        hashes, numbers = np.empty(0, "<u8"), np.empty(0, np.int64)
+        while self._runs:
+            hashes, numbers = _merge(self._runs.pop(), (hashes, numbers))
+        if (hashes[1:] == hashes[:-1]).any():
+            order = np.lexsort((numbers, hashes))
+            hashes, numbers = hashes[order], numbers[order]
+        self._runs = [(hashes, numbers)]
+        return self._runs[0]
 
 
 def find_ids(file: SealedFile, ids: Sequence[str]) -> IntArray:
@@ -90,7 +96,7 @@ def find_ids(file: SealedFile, ids: Sequence[str]) -> IntArray:
 
 
 def _sorted(hashes: HashArray, numbers: IntArray) -> tuple[HashArray, IntArray]:
-    order = np.lexsort((numbers, hashes)) if len(hashes) > 1 else np.arange(len(hashes))
+    order = np.argsort(hashes, kind="stable")  # which takes two runs, one behind the other, for what they are
     return hashes[order], numbers[order]
 
 

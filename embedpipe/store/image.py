@@ -17,6 +17,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from embedpipe.store.layout import Place
+
 _PAGE_BYTES = 4096
 _ALIGNMENT_BYTES = 64
 
@@ -49,6 +51,8 @@ class FileImage:
             alignment_interval=_PAGE_BYTES if large else _ALIGNMENT_BYTES,
         )
         self._rooms: list[_Room] = []
+        self.places: dict[str, Place] = {}
+        """Of the datasets whose rows are in this file."""
 
     def add(self, name: str, dtype: str, shape: tuple[int, ...], pieces: Iterable[np.ndarray[Any, Any]]) -> Any:
         """Add a contiguous dataset.
@@ -62,8 +66,10 @@ class FileImage:
         layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
         dataset = self._create(name, dtype, h5py.h5s.create_simple(shape), layout)
         num_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        offset = dataset.id.get_offset() if num_bytes else 0
+        self.places[name] = Place(offset, np.dtype(dtype), shape)
         if num_bytes:
-            self._rooms.append(_Room(name, dataset.id.get_offset(), num_bytes, pieces))
+            self._rooms.append(_Room(name, offset, num_bytes, pieces))
         return dataset
 
     def rows(self, name: str) -> Iterable[np.ndarray[Any, Any]]:

@@ -30,12 +30,12 @@ class KnownSentences:
         self._ids = GrowingIdIndex(self._id_at)
         self._failures: dict[int, dict[str, str]] = {}
 
-    def learn(self, path: Path, start: int) -> None:
+    def learn(self, file: SealedFile, start: int) -> None:
         """Read what is in a file, whose first sentence is number ``start``."""
-        with contextlib.closing(SealedFile(path)) as file:
-            self._units.update({name: info.unit for name, info in file.structure.labels.items()})
-            ids = file.text(names.SENTENCE_ID).read(0, file.structure.counts["num_sentences"])
-            self._failures[start] = file.json(names.PROVENANCE).get("failures", {})
+        self._units.update({name: info.unit for name, info in file.structure.labels.items()})
+        ids = file.text(names.SENTENCE_ID).read(0, file.structure.counts["num_sentences"])
+        if failures := file.json(names.PROVENANCE).get("failures"):
+            self._failures[start] = failures
         hashes = hash_ids(ids)
         self._ids.check(ids, hashes, start)
         self._ids.add(hashes, start)
@@ -55,13 +55,14 @@ class KnownSentences:
 
     def add(self, new: Sentences) -> None:
         """Know sentences that were checked."""
-        self._failures[new.start] = dict(new.failures)
+        if new.failures:
+            self._failures[new.start] = dict(new.failures)
         self._units.update(new.labels)
         self._ids.add(new.id_hashes, new.start)
 
     def failures_of(self, start: int) -> dict[str, str]:
         """By id, why sentences of the shard that begins at ``start`` have no vectors."""
-        return self._failures[start]
+        return self._failures.get(start, {})
 
     @property
     def failures(self) -> dict[str, str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedpipe.dataflow import Block, Unit, ViewInfo
+from embedpipe.errors import StoreError
 from embedpipe.store.block import check_block
 from embedpipe.store.contents import as_json
 from embedpipe.store.durable import system_errors
-from embedpipe.store.format import PARTIAL
+from embedpipe.store.format import LOCK, PARTIAL
 from embedpipe.store.id_index import hash_ids
 from embedpipe.store.labels import check_labels
 from embedpipe.store.shard import write_shard
@@ -19,6 +21,7 @@ from embedpipe.store.shard import write_shard
 if TYPE_CHECKING:
     from embedpipe.store.format import Count
     from embedpipe.store.id_index import HashArray
+    from embedpipe.store.layout import ShardLayout
     from embedpipe.store.origin import Origin
 
 MADE = "from-"
@@ -77,6 +80,7 @@ class MadeShard:
     counts: Mapping[Count, int]
     size_bytes: int
     sha256: str
+    layout: ShardLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,17 @@ class ShardMaker:
     views: Mapping[str, ViewInfo]
     origin: Origin
 
+    def check_folder(self) -> None:
+        """Find out whether the folder that the writer has locked can be seen from here.
+
+        :raises StoreError: If not.
+        """
+        if not (self.folder / LOCK).exists():
+            raise StoreError(
+                f"writing {self.path}: {self.folder} is not here, or is another folder of that name. Whoever makes shards "
+                "needs the folder of the one who commits them: put the store where all machines see it, at the same path"
+            )
+
     def make(self, checked: CheckedBlock) -> MadeShard:
         """Write a block.
 
@@ -101,7 +116,7 @@ class ShardMaker:
         :raises StoreError: If the disk cannot take it.
         """
         block, about = checked.block, checked.sentences
-        partial = self.folder / f"{MADE}{about.start}{PARTIAL}"
+        partial = self.folder / f"{MADE}{about.start}-{secrets.token_hex(4)}{PARTIAL}"  # others may be at the same sentences
         provenance = of_shard(self.origin, about.start, about.failures)
         with system_errors(self.path):
             written = write_shard(partial, block, self.views, about.labels, about.id_hashes, provenance)

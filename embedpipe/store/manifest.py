@@ -16,6 +16,7 @@ from typing import Any
 
 from embedpipe.dataflow import ViewInfo
 from embedpipe.errors import DamagedStoreError, FormatVersionError
+from embedpipe.store.committed import CommittedShards
 from embedpipe.store.durable import append_line, partial_of, rename, write_file
 from embedpipe.store.format import FORMAT_VERSION, MANIFEST, MANIFEST_NAME, SHARD_NAME, SHARDS_FOLDER
 from embedpipe.store.origin import Origin
@@ -59,16 +60,20 @@ class ShardRecord:
         """The number that its name is made of."""
         return int(self.name.partition(".")[0])
 
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in the manifest and in a master's table."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
     @classmethod
     def from_json(cls, value: Any) -> ShardRecord:
-        """Read what ``dataclasses.asdict`` gave.
+        """Read what :attr:`as_json` gave.
 
         :raises ValueError: If it is something else.
         """
-        fields = [each.name for each in dataclasses.fields(cls)]
-        if not isinstance(value, dict) or not all(name in value for name in fields):
+        if not isinstance(value, dict) or not all(name in value for name in cls.__slots__):
             raise ValueError("it is no record of a shard")
-        return cls(**{name: value[name] for name in fields})
+        return cls(**{name: value[name] for name in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ def append_record(folder: Path, record: ShardRecord) -> None:
 
 
 def _line(record: ShardRecord) -> str:
-    return json.dumps(dataclasses.asdict(record))
+    return json.dumps(record.as_json)
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
@@ -181,10 +186,8 @@ def _record(line: str) -> ShardRecord | None:
 
 def _apart(records: Sequence[ShardRecord | None]) -> tuple[ShardRecord, ...]:
     """In the order of their sentences; of two that overlap or share a name, the later line is left out."""
-    kept: list[ShardRecord] = []
+    kept = CommittedShards()
     for record in records:
-        if record is not None and all(
-            record.name != other.name and (record.stop <= other.start or other.stop <= record.start) for other in kept
-        ):
-            kept.append(record)
-    return tuple(sorted(kept, key=lambda record: record.start))
+        if record is not None and kept.has_room(record.start, record.stop) and not kept.has_name(record.name):
+            kept.add(record)
+    return tuple(kept)

@@ -92,8 +92,15 @@ class _Master:
         self._folder = folder
         self._views = views
         self._indexes = range(len(shards.records))
-        self._merge_documents()
-        self._merge_labels()
+        self._documents: list[tuple[int, int]] = []
+        self._labels: dict[str, _Label] = {}
+        self._ends: dict[str, list[tuple[int, int]]] = {name: [] for name in names.TEXTS}
+        """By text, where in the bytes of each shard the strings begin and end that are taken from it."""
+        last: list[str] = []
+        for index in self._indexes:  # all at once, as every shard has to be opened for it
+            last = self._merge_documents(index, last)
+            self._merge_labels(index)
+            self._find_ends(index)
         records = shards.records
         self._counts: dict[Count, int] = {
             "num_documents": sum(len(range(first, end)) for first, end in self._documents),
@@ -157,11 +164,7 @@ class _Master:
 
     def _add_text(self, image: FileImage, name: str, ranges: list[tuple[int, int]], *, in_shards: bool = False) -> None:
         """Add some strings of each shard, all of them together."""
-        path, offsets = names.bytes_of(name), names.offsets_of(name)
-        ends = [
-            tuple(int(self._read(index, offsets, at, at + 1)[0]) for at in range_)
-            for index, range_ in zip(self._indexes, ranges, strict=True)
-        ]
+        path, offsets, ends = names.bytes_of(name), names.offsets_of(name), self._ends[name]
         num_bytes = sum(stop - start for start, stop in ends)
         if in_shards:
             sources = [(self._path(index), stop) for index, (_, stop) in zip(self._indexes, ends, strict=True)]
@@ -180,14 +183,23 @@ class _Master:
     def _path(self, index: int) -> str:
         return f"{self._folder}/{self._shards.records[index].name}"
 
-    def _merge_documents(self) -> None:
-        """A document that goes on in the next shard is one: there, the master leaves the first one out."""
-        self._documents: list[tuple[int, int]] = []
-        last: list[str] = []
-        for index, record in enumerate(self._shards.records):
-            goes_on = self._text(index, names.DOCUMENT_ID, 0, 1) == last
-            last = self._text(index, names.DOCUMENT_ID, record.num_documents - 1, record.num_documents)
-            self._documents.append((int(goes_on), record.num_documents))
+    def _merge_documents(self, index: int, last: list[str]) -> list[str]:
+        """A document that goes on in the next shard is one: there, the master leaves the first one out.
+
+        :param last: The document at the end of the shard before.
+        :returns: That of this one.
+        """
+        num_documents = self._shards.records[index].num_documents
+        goes_on = self._text(index, names.DOCUMENT_ID, 0, 1) == last
+        self._documents.append((int(goes_on), num_documents))
+        return self._text(index, names.DOCUMENT_ID, num_documents - 1, num_documents)
+
+    def _find_ends(self, index: int) -> None:
+        everything = (0, self._shards.records[index].num_sentences)
+        for name, ends in self._ends.items():
+            start, stop = self._documents[index] if name == names.DOCUMENT_ID else everything
+            begin, end = (int(self._read(index, names.offsets_of(name), at, at + 1)[0]) for at in (start, stop))
+            ends.append((begin, end))
 
     def _document_index(self) -> Iterator[Array]:
         num_documents = 0
@@ -204,20 +216,20 @@ class _Master:
             else:
                 yield np.full(self._shards.records[index].num_sentences, names.NO_PAIR, "<i4")
 
-    def _merge_labels(self) -> None:
-        self._labels: dict[str, _Label] = {}
-        for index in self._indexes:
-            for name, info in self._shards.labels(index).items():
-                label = self._labels.setdefault(name, _Label(info.unit, Vocabulary(), [None for _ in self._indexes]))
-                if label.unit != info.unit:
-                    raise StoreError(
-                        f"cannot put the shards together: the label {name!r} is one a {label.unit} in the first of them and "
-                        f"one a {info.unit} in {self._shards.records[index].name}."
-                    )
-                text = f"{info.group}/{names.VOCABULARY}"
-                num_values = self._shards.num_rows(index, names.offsets_of(text)) - 1
-                values = self._text(index, text, 0, num_values)
-                label.codes[index] = np.array([*(label.vocabulary[value] for value in values), names.NO_LABEL], names.CODE)
+    def _merge_labels(self, index: int) -> None:
+        for name, info in self._shards.labels(index).items():
+            if name not in self._labels:
+                self._labels[name] = _Label(info.unit, Vocabulary(), [None for _ in self._indexes])
+            label = self._labels[name]
+            if label.unit != info.unit:
+                raise StoreError(
+                    f"cannot put the shards together: the label {name!r} is one a {label.unit} in the first of them and "
+                    f"one a {info.unit} in {self._shards.records[index].name}."
+                )
+            text = f"{info.group}/{names.VOCABULARY}"
+            num_values = self._shards.num_rows(index, names.offsets_of(text)) - 1
+            values = self._text(index, text, 0, num_values)
+            label.codes[index] = np.array([*(label.vocabulary[value] for value in values), names.NO_LABEL], names.CODE)
 
     def _codes(self, name: str, label: _Label) -> Iterator[Array]:
         path = f"{names.LABELS}/{names.link_name(name)}/{names.LABEL_CODES}"

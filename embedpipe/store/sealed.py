@@ -7,30 +7,19 @@ import importlib.metadata
 import json
 import mmap
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import h5py
-import numpy as np
 
 from embedpipe.errors import DamagedStoreError, FormatVersionError, NotAStoreError, StoreError
 from embedpipe.store import format as names
 from embedpipe.store.attributes import read_integer, read_string
 from embedpipe.store.columns import Column, StoredColumn, StoredText, damaged
+from embedpipe.store.entries import Entries
+from embedpipe.store.layout import Place, ShardLayout
 from embedpipe.store.lock import find_writer
 from embedpipe.store.manifest import read_manifest, shards_folder
 from embedpipe.store.recognize import HDF5_SIGNATURE, describe, open_hdf5
-from embedpipe.store.structure import check_structure, plain_dataset
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the file the rows of a dataset lie, in one piece."""
-
-    offset: int
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
+from embedpipe.store.structure import check_structure
 
 
 class SealedFile:
@@ -53,7 +42,8 @@ class SealedFile:
         try:
             self.format_version = self._check_format()
             with damaged(path, "its structure"):
-                self.structure = check_structure(self._file, may_have_shards=self.may_have_shards)
+                self._entries = Entries(self._file)
+                self.structure = check_structure(self._entries, may_have_shards=self.may_have_shards)
                 self._descriptor: int | None = int(self._file.id.get_vfd_handle())
         except BaseException:
             self._file.close()
@@ -67,12 +57,13 @@ class SealedFile:
                 self._columns[name] = self._make_column(name)
         return self._columns[name]
 
-    def places(self) -> dict[str, Place]:
+    def layout(self) -> ShardLayout:
         """Where the rows of every dataset are.
 
-        :raises ValueError: If one does not lie in one piece.
+        :raises DamagedStoreError: If one does not lie in one piece.
         """
-        return {path: self._place(path) for path in self.structure.own_datasets}
+        with damaged(self.path, "where its rows are"):
+            return ShardLayout.of({path: self._place(path) for path in self.structure.own_datasets}, self.structure.labels)
 
     def text(self, name: str) -> StoredText:
         """The packed text at ``name``."""
@@ -118,15 +109,11 @@ class SealedFile:
         self._file.close()
 
     def _make_column(self, name: str) -> Column:
-        return StoredColumn(plain_dataset(self._file, name), self)
+        return StoredColumn(self._entries.dataset(name), self)
 
     def _place(self, name: str) -> Place:
-        dataset = plain_dataset(self._file, name)
-        layout = dataset.id.get_create_plist()
-        offset = dataset.id.get_offset() if layout.get_layout() == h5py.h5d.CONTIGUOUS else None
-        if dataset.size and (offset is None or self._file.userblock_size):
-            raise ValueError(f"{name} does not lie in one piece")
-        return Place(offset or 0, dataset.dtype, dataset.shape)
+        dataset = self._entries.dataset(name)
+        return Place(self._entries.offset(name), dataset.dtype, dataset.shape)
 
     def _check_file(self) -> None:
         path = self.path

@@ -21,6 +21,7 @@ from embedpipe.store.durable import write_file
 from embedpipe.store.format import Count
 from embedpipe.store.image import FileImage
 from embedpipe.store.labels import block_labels
+from embedpipe.store.layout import ShardLayout, label_infos
 
 if TYPE_CHECKING:
     from embedpipe.store.id_index import HashArray
@@ -37,17 +38,17 @@ def write_shard(
     labels: Mapping[str, Unit],
     id_hashes: HashArray,
     provenance: Mapping[str, Any],
-) -> tuple[dict[Count, int], int, str]:
+) -> tuple[dict[Count, int], int, str, ShardLayout]:
     """Write a checked block.
 
     :param labels: Units of its labels.
     :param id_hashes: Of its sentences, in their order.
-    :returns: Counts of what is in it, size in bytes, and sha256 in hexadecimal.
+    :returns: Counts of what is in it, size in bytes, sha256 in hexadecimal, and where in it everything lies.
     :raises NonFiniteError: If a vector is not finite or does not fit into the store's dtype.
     """
     image, counts = shard_image(block, views, labels, id_hashes, provenance)
     size_bytes, sha256 = write_file(partial, image.pieces(), "shard", checksum=True)
-    return counts, size_bytes, sha256
+    return counts, size_bytes, sha256, ShardLayout.of(image.places, label_infos(labels))
 
 
 def shard_image(

@@ -14,6 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from embedpipe.dataflow import ViewInfo
 from embedpipe.errors import DamagedStoreError, StoreError
 from embedpipe.store import format as names
 from embedpipe.store.columns import Column, bytes_view, read_exactly
+from embedpipe.store.layout import ShardLayout
 from embedpipe.store.manifest import ShardRecord
 from embedpipe.store.origin import Origin
-from embedpipe.store.sealed import Place, SealedFile
-from embedpipe.store.structure import LabelInfo, Structure
+from embedpipe.store.sealed import SealedFile
+from embedpipe.store.structure import LabelInfo
 
 MAX_OPEN_FILES = 128
 
@@ -33,18 +35,22 @@ _PIECE_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class _KnownShard:
+class KnownShard:
     """What was found when a shard was first opened; ``version`` tells whether it is still the same file."""
 
-    structure: Structure
-    places: Mapping[str, Place]
+    layout: ShardLayout
     version: tuple[int, ...]
+
+    @classmethod
+    def of(cls, path: Path, layout: ShardLayout) -> KnownShard:
+        """The shard at ``path`` as it is now, which was made by this run or checked."""
+        return cls(layout, _version(path.lstat()))
 
 
 class _OpenFile:
     """A file descriptor that is closed when the last reader has let go of it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
 
     def __del__(self) -> None:
@@ -60,6 +66,7 @@ class ShardFiles:
     :param records: In the order of their sentences.
     :param views: What each shard must hold.
     :param origin: What each shard must say that it was made of.
+    :param known: By index, shards that need not be looked into.
     :param ids_at: Gives the ids of some sentences from elsewhere than the shards, to tell whether a shard has its own place.
     """
 
@@ -70,6 +77,8 @@ class ShardFiles:
         records: Sequence[ShardRecord],
         views: Mapping[str, ViewInfo],
         origin: Origin,
+        *,
+        known: Mapping[int, KnownShard] = MappingProxyType({}),
         ids_at: Callable[[int, int], list[str]] | None = None,
     ) -> None:
         self.records = tuple(records)
@@ -78,29 +87,25 @@ class ShardFiles:
         self._views = views
         self._origin = origin
         self._ids_at = ids_at
-        self._known: dict[int, _KnownShard] = {}
+        self._known = dict(known)
         self._files: dict[int, _OpenFile] = {}  # the least recently used first
         self._is_closed = False
 
-    def structure(self, index: int) -> Structure:
-        """What the shard holds."""
-        return self._shard(index)[0].structure
-
     def labels(self, index: int) -> Mapping[str, LabelInfo]:
         """The labels of a shard, in their order."""
-        return self.structure(index).labels
+        return self._layout(index).labels
 
     def has_pairs(self, index: int) -> bool:
         """Whether a sentence of a shard may be a pair of texts."""
-        return self.structure(index).has_pairs
+        return self._layout(index).has_pairs
 
     def num_rows(self, index: int, name: str) -> int:
         """Length of a dataset of a shard."""
-        return self._shard(index)[0].places[name].shape[0]
+        return self._layout(index).num_rows(name)
 
     def pieces(self, index: int, name: str, start: int, stop: int) -> Iterator[np.ndarray[Any, Any]]:
         """Read rows of a dataset of a shard, a few megabytes at a time."""
-        place = self._shard(index)[0].places[name]
+        place = self._layout(index).place(name)
         num_rows = max(1, _PIECE_BYTES // max(1, place.dtype.itemsize * math.prod(place.shape[1:])))
         for first in range(start, stop, num_rows):
             yield self.read(index, name, first, min(stop, first + num_rows))
@@ -110,12 +115,11 @@ class ShardFiles:
 
         :raises DamagedStoreError: If it is not there, or not the one that it should be.
         """
-        if index not in self._known:
-            self._shard(index)
+        _ = self._layout(index)
 
     def read(self, index: int, name: str, start: int, stop: int) -> np.ndarray[Any, Any]:
         """Read rows of a dataset of a shard."""
-        place = self._shard(index)[0].places[name]
+        place = self._layout(index).place(name)
         out = np.empty((stop - start, *place.shape[1:]), place.dtype)
         self.read_into(index, name, start, out)
         return out
@@ -126,7 +130,7 @@ class ShardFiles:
         :raises DamagedStoreError: If the shard is not there, or not the one that it should be.
         """
         shard, file = self._shard(index)
-        place = shard.places[name]
+        place = shard.layout.place(name)
         if start + len(out) > place.shape[0]:
             raise self._damaged(index, f"has {place.shape[0]:,} rows of {name}, and {start + len(out):,} are asked of it")
         if len(out):
@@ -139,7 +143,10 @@ class ShardFiles:
         self._is_closed = True
         self._files.clear()
 
-    def _shard(self, index: int) -> tuple[_KnownShard, _OpenFile]:
+    def _layout(self, index: int) -> ShardLayout:
+        return self._known[index].layout if index in self._known else self._shard(index)[0].layout
+
+    def _shard(self, index: int) -> tuple[KnownShard, _OpenFile]:
         # Threads may come here at once: at worst they open a file twice, and the one that is not kept is closed.
         file = self._files.pop(index, None)
         if file is None:
@@ -153,10 +160,10 @@ class ShardFiles:
     def _open(self, index: int) -> _OpenFile:
         if self._is_closed:
             raise StoreError(f"cannot read the store {self._store}: it has been closed. Open it again with open_store.")
-        path = self._folder / self.records[index].name
+        path = f"{self._folder}/{self.records[index].name}"
         try:
-            found = path.lstat()
-            if not stat.S_ISREG(found.st_mode) or stat.S_ISLNK(self._folder.lstat().st_mode):
+            found = os.lstat(path)
+            if not stat.S_ISREG(found.st_mode) or stat.S_ISLNK(os.lstat(self._folder).st_mode):
                 raise self._damaged(index, "is a link or no file, and is not followed")
             if found.st_size != self.records[index].size_bytes:
                 raise self._damaged(index, f"has {found.st_size:,} bytes, expected {self.records[index].size_bytes:,}")
@@ -167,14 +174,14 @@ class ShardFiles:
         except OSError as error:
             raise self._damaged(index, f"cannot be opened ({error.strerror})") from None
         if index not in self._known or self._known[index].version != version:
-            self._known[index] = self._check(index, path, version)
+            self._known[index] = self._check(index, Path(path), version)
         return file
 
-    def _check(self, index: int, path: Path, version: tuple[int, ...]) -> _KnownShard:
+    def _check(self, index: int, path: Path, version: tuple[int, ...]) -> KnownShard:
         record = self.records[index]
         try:
             with contextlib.closing(SealedFile(path)) as file:
-                structure, places = file.structure, file.places()
+                structure, layout = file.structure, file.layout()
                 identity = file.json(names.PROVENANCE)["identity"]
                 ids = [file.text(names.SENTENCE_ID).read(at, at + 1) for at in (0, record.num_sentences - 1)]
         except (StoreError, ValueError, KeyError, TypeError) as error:
@@ -186,7 +193,7 @@ class ShardFiles:
             raise self._damaged(index, "is that of another store: it was made of something else")
         if self._ids_at and ids != [self._ids_at(at, at + 1) for at in (record.start, record.stop - 1)]:
             raise self._damaged(index, "is that of another store, or of another place: it has other sentences")
-        return _KnownShard(structure, places, version)
+        return KnownShard(layout, version)
 
     def _damaged(self, index: int, what: str) -> DamagedStoreError:
         return DamagedStoreError(

@@ -25,7 +25,7 @@ class StoreFile(SealedFile):
         if table := self.structure.table:
             folder = shards_folder(Path(os.path.realpath(path)))
             ids = self.text(names.SENTENCE_ID)
-            self._files = ShardFiles(path, folder, table.records, self.structure.views, table.origin, ids.read)
+            self._files = ShardFiles(path, folder, table.records, self.structure.views, table.origin, ids_at=ids.read)
 
     @property
     def shards(self) -> tuple[ShardRecord, ...]:

@@ -8,8 +8,7 @@ could open other files for the mere question of their shape: the table of shards
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,14 +18,9 @@ import numpy as np
 from embedpipe.dataflow import Unit, ViewInfo
 from embedpipe.store import format as names
 from embedpipe.store.attributes import read_integer, read_string
+from embedpipe.store.entries import Entries
 from embedpipe.store.format import Count
 from embedpipe.store.table import ShardTable, parse_table
-
-_FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF)
-"""Those that are part of HDF5 or h5py; for any other, HDF5 looks for a library to load."""
-
-_MOST_COMPRESSED = 1100
-"""Deflate makes no file more than 1,032 times as small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,92 +65,49 @@ class Structure:
         return tuple(path for path in paths if path not in self.in_shards)
 
 
-def check_structure(file: h5py.File, *, may_have_shards: bool = True) -> Structure:
+def check_structure(entries: Entries, *, may_have_shards: bool = True) -> Structure:
     """Check a file of a store and say what is in it.
 
+    :param entries: Of the file.
     :param may_have_shards: Whether it may be a master.
     :raises ValueError: Names what is missing or wrong.
     """
-    counts = {name: _count(file, name) for name in names.COUNTS}
+    counts = {name: _count(entries.file, name) for name in names.COUNTS}
     table = None
-    if may_have_shards and names.SHARDS in file:
-        _check_bytes(file, names.SHARDS)
-        table = parse_table(plain_dataset(file, names.SHARDS)[...].tobytes(), counts)
-    views_in_file = [f"{names.VIEWS}/{link}" for link in _links(file, names.VIEWS)]
-    may_be_virtual = (*names.IN_SHARDS, *views_in_file) if table else ()
-    in_shards = frozenset(name for name in may_be_virtual if _is_virtual(file, name))
+    if may_have_shards and names.SHARDS in entries.file:
+        _check_bytes(entries, names.SHARDS)
+        table = parse_table(entries.dataset(names.SHARDS)[...].tobytes(), counts)
+    in_shards = {name for name in names.IN_SHARDS if table and entries.is_virtual(name)}
     for name, layout in names.COLUMNS.items():
         if name not in in_shards:
-            _expect(name, plain_dataset(file, name), layout.dtype, layout.shape(counts))
-    if has_pairs := _is_there(file, names.SECOND_START):
+            _expect(name, entries.dataset(name), layout.dtype, layout.shape(counts))
+    if has_pairs := entries.has_link(names.SECOND_START):
         layout = names.OPTIONAL_COLUMNS[names.SECOND_START]
-        _expect(names.SECOND_START, plain_dataset(file, names.SECOND_START), layout.dtype, layout.shape(counts))
+        _expect(names.SECOND_START, entries.dataset(names.SECOND_START), layout.dtype, layout.shape(counts))
     for name, count in names.TEXTS.items():
-        _check_text(file, name, counts[count], has_bytes=names.bytes_of(name) not in in_shards)
-    _check_ends(file, names.WORD_OFFSETS, counts["num_words"])
-    _check_ends(file, names.SUBWORD_OFFSETS, counts["num_subwords"])
-    _check_bytes(file, names.PROVENANCE)
-    views = {names.name_of_link(path.rpartition("/")[2]): _view(file, path, counts, in_shards) for path in views_in_file}
-    labels = {names.name_of_link(link): _label(file, f"{names.LABELS}/{link}", counts) for link in _links(file, names.LABELS)}
-    return Structure(counts, views, labels, in_shards, table, has_pairs)
+        _check_text(entries, name, counts[count], has_bytes=names.bytes_of(name) not in in_shards)
+    _check_ends(entries, names.WORD_OFFSETS, counts["num_words"])
+    _check_ends(entries, names.SUBWORD_OFFSETS, counts["num_subwords"])
+    _check_bytes(entries, names.PROVENANCE)
+    views = {}
+    for link in _links(entries, names.VIEWS):
+        path = f"{names.VIEWS}/{link}"
+        if table and entries.is_virtual(path):
+            in_shards.add(path)
+        views[names.name_of_link(link)] = _view(entries, path, counts, in_shards)
+    entries.close_virtual()
+    labels = {
+        names.name_of_link(link): _label(entries, f"{names.LABELS}/{link}", counts) for link in _links(entries, names.LABELS)
+    }
+    return Structure(counts, views, labels, frozenset(in_shards), table, has_pairs)
 
 
-def plain_dataset(file: h5py.File, name: str) -> Any:
-    """Open the dataset at ``name``, which must be stored in this file.
-
-    :raises ValueError: If it is missing, linked from elsewhere, virtual or external.
-    """
-    dataset = _plain(file, name)
-    if not isinstance(dataset, h5py.Dataset):
-        raise ValueError(f"{name} is not a dataset")
-    if dataset.is_virtual or dataset.external:
-        raise ValueError(f"{name} takes its numbers from another file")
-    _check_storage(name, dataset, file.id.get_filesize())
-    return dataset
-
-
-def _check_storage(name: str, dataset: Any, size_bytes: int) -> None:
-    """Check that reading the dataset loads no plug-in, and that as many numbers as it claims can be in the file."""
-    layout = dataset.id.get_create_plist()
-    filters = [layout.get_filter(index)[0] for index in range(layout.get_nfilters())]
-    if unknown := [number for number in filters if number not in _FILTERS]:
-        raise ValueError(
-            f"{name} is stored with the HDF5 filter {unknown[0]}, which is not one of deflate, shuffle, fletcher32, lzf"
-        )
-    num_bytes = math.prod(dataset.shape or ()) * dataset.dtype.itemsize
-    if num_bytes > size_bytes * (_MOST_COMPRESSED if filters else 1):
-        raise ValueError(f"{name} claims {num_bytes:,} bytes, and the file has {size_bytes:,}")
-
-
-def _is_there(file: h5py.File, name: str) -> bool:
-    """Whether there is a link of that name, wherever it leads."""
-    group, _, link = name.rpartition("/")
-    return _plain(file, group).get(link, getlink=True) is not None
-
-
-def _is_virtual(file: h5py.File, name: str) -> bool:
-    dataset = _plain(file, name)
-    return isinstance(dataset, h5py.Dataset) and bool(dataset.is_virtual)
-
-
-def _plain(file: h5py.File, name: str) -> Any:
-    group: Any = file
-    for part in name.split("/"):
-        link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
-        if link is None:
-            raise ValueError(f"{name} is missing")
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"{name} is a link to another place")
-        group = group[part]
-    return group
-
-
-def _links(file: h5py.File, name: str) -> Iterator[str]:
-    group = _plain(file, name)
+def _links(entries: Entries, name: str) -> Iterator[str]:
+    group = entries.find(name)
     if not isinstance(group, h5py.Group):
         raise ValueError(f"{name} is not a group")
-    entries = [(_integer(_plain(file, f"{name}/{link}"), names.POSITION), link) for link in group]
-    return (link for _, link in sorted(entries))
+    links = [(_integer(entries.find(f"{name}/{link}"), names.POSITION), link) for link in group]
+    return (link for _, link in sorted(links))
 
 
 def _expect(name: str, dataset: Any, dtype: str, shape: tuple[int, ...]) -> None:
@@ -164,30 +115,30 @@ def _expect(name: str, dataset: Any, dtype: str, shape: tuple[int, ...]) -> None
         raise ValueError(f"{name} is {dataset.dtype} of shape {dataset.shape}, expected {np.dtype(dtype)} of shape {shape}")
 
 
-def _check_bytes(file: h5py.File, name: str) -> int:
-    dataset = plain_dataset(file, name)
+def _check_bytes(entries: Entries, name: str) -> int:
+    dataset = entries.dataset(name)
     if dataset.dtype != np.uint8 or dataset.ndim != 1:
         raise ValueError(f"{name} is {dataset.dtype} of shape {dataset.shape}, expected uint8 with one dimension")
     return int(dataset.shape[0])
 
 
-def _check_text(file: h5py.File, name: str, count: int | None, *, has_bytes: bool = True) -> None:
-    offsets = plain_dataset(file, names.offsets_of(name))
+def _check_text(entries: Entries, name: str, count: int | None, *, has_bytes: bool = True) -> None:
+    offsets = entries.dataset(names.offsets_of(name))
     if count is None:
         count = max(0, offsets.size - 1)
     _expect(names.offsets_of(name), offsets, names.OFFSET, (count + 1,))
-    last = _check_bytes(file, names.bytes_of(name)) if has_bytes else max(0, int(offsets[-1]))  # the shards will tell
-    _check_ends(file, names.offsets_of(name), last)
+    last = _check_bytes(entries, names.bytes_of(name)) if has_bytes else max(0, int(offsets[-1]))  # the shards will tell
+    _check_ends(entries, names.offsets_of(name), last)
 
 
-def _check_ends(file: h5py.File, name: str, last: int) -> None:
-    offsets = plain_dataset(file, name)
+def _check_ends(entries: Entries, name: str, last: int) -> None:
+    offsets = entries.dataset(name)
     if (found := (int(offsets[0]), int(offsets[-1]))) != (0, last):
         raise ValueError(f"{name} goes from {found[0]} to {found[1]}, expected from 0 to {last}")
 
 
-def _view(file: h5py.File, path: str, counts: Mapping[Count, int], in_shards: frozenset[str]) -> ViewInfo:
-    dataset = _plain(file, path) if path in in_shards else plain_dataset(file, path)
+def _view(entries: Entries, path: str, counts: Mapping[Count, int], in_shards: Set[str]) -> ViewInfo:
+    dataset = entries.find(path) if path in in_shards else entries.dataset(path)
     dtype = {np.dtype(stored): name for name, stored in names.VIEW_DTYPES.items()}.get(dataset.dtype)
     if dtype is None:
         raise ValueError(f"{path} is {dataset.dtype}, expected float32 or float16 vectors")
@@ -205,11 +156,11 @@ def _view(file: h5py.File, path: str, counts: Mapping[Count, int], in_shards: fr
     return info
 
 
-def _label(file: h5py.File, path: str, counts: Mapping[Count, int]) -> LabelInfo:
-    unit = _unit(_plain(file, path), ("word", "sentence"))
+def _label(entries: Entries, path: str, counts: Mapping[Count, int]) -> LabelInfo:
+    unit = _unit(entries.find(path), ("word", "sentence"))
     codes = f"{path}/{names.LABEL_CODES}"
-    _expect(codes, plain_dataset(file, codes), names.CODE, (counts[names.ROWS[unit]],))
-    _check_text(file, f"{path}/{names.VOCABULARY}", None)
+    _expect(codes, entries.dataset(codes), names.CODE, (counts[names.ROWS[unit]],))
+    _check_text(entries, f"{path}/{names.VOCABULARY}", None)
     return LabelInfo(unit, path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from embedpipe.store.format import Count
@@ -32,7 +32,7 @@ class ShardTable:
 
 def table_as_json(origin: Origin, records: Sequence[ShardRecord]) -> dict[str, Any]:
     """The table as it stands in the master."""
-    return {**origin.as_json, "shards": [asdict(record) for record in records]}
+    return {**origin.as_json, "shards": [record.as_json for record in records]}
 
 
 def parse_table(data: bytes, counts: Mapping[Count, int]) -> ShardTable:

@@ -71,14 +71,16 @@ def foreign_entry(folder: Path) -> Path | None:
     return next((entry for entry in sorted(folder.iterdir()) if not _is_ours(entry)), None)
 
 
-def remove_strays(folder: Path, kept: Iterable[str] | None) -> None:
+def remove_strays(folder: Path, kept: Iterable[str] | None, *, but: str | tuple[str, ...] = ()) -> None:
     """Remove partial files, and shards that were not committed.
 
     :param kept: Names of the committed shards; ``None`` where that is not known, and all of them are left.
+    :param but: How names begin that are left as well.
     """
     known = {MANIFEST, LOCK, *(kept or ())}
     for entry in folder.iterdir():
-        if entry.name not in known and _is_ours(entry) and (kept is not None or entry.name.endswith(PARTIAL)):
+        is_kept = entry.name in known or entry.name.startswith(but) or (kept is None and not entry.name.endswith(PARTIAL))
+        if not is_kept and _is_ours(entry):
             entry.unlink()
 
 

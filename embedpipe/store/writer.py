@@ -15,10 +15,10 @@ from embedpipe.dataflow import Block, ViewInfo
 from embedpipe.errors import EmbedpipeError, StoreError
 from embedpipe.store import format as names
 from embedpipe.store.beginning import Beginning, grow, resume
+from embedpipe.store.committed import CommittedShards, ShardNumbers
 from embedpipe.store.contents import as_json
 from embedpipe.store.durable import partial_of, rename, system_errors
 from embedpipe.store.first_shard import write_first_shard
-from embedpipe.store.gaps import find_gaps, free_number
 from embedpipe.store.held import HeldShard
 from embedpipe.store.known import KnownSentences
 from embedpipe.store.made import MADE, CheckedBlock, MadeShard, Sentences, ShardMaker, of_shard
@@ -26,11 +26,13 @@ from embedpipe.store.manifest import Manifest, ShardRecord, append_record, shard
 from embedpipe.store.master import write_master
 from embedpipe.store.origin import EarlierRun, Origin
 from embedpipe.store.place import StorePlace
-from embedpipe.store.shard_files import ShardFiles
+from embedpipe.store.sealed import SealedFile
+from embedpipe.store.shard_files import KnownShard, ShardFiles
 from embedpipe.store.unfinished import remove_strays
 
 if TYPE_CHECKING:
     from embedpipe.store.format import Count
+    from embedpipe.store.layout import ShardLayout
 
 
 class StoreWriter:
@@ -45,7 +47,8 @@ class StoreWriter:
                     start += len(block.sentences)
             writer.finish(provenance)
 
-    It holds the current block and 16 bytes a sentence.
+    It holds the current block, 16 bytes a sentence and two kilobytes a shard. To commit one takes as long as ever, however many
+    there are.
 
     :param path: Where the store will be. Missing folders are made; the shards are in a folder beside it.
     :param views: What each view holds, by name.
@@ -79,13 +82,12 @@ class StoreWriter:
         self._is_open = self._is_begun = False
         self._known = KnownSentences(self._file_of)
         self._held: CheckedBlock | None = None
-        self._announced: dict[int, tuple[int, str]] = {}
-        """By the first sentence of a shard that is being made, where it ends and what it will be called."""
+        self._looked_into: dict[str, KnownShard] = {}
+        """By name, shards that :meth:`finish` need not open with HDF5 once more, which takes milliseconds for each."""
         for name, info in self.views.items():
             if not name or info.dtype not in names.VIEW_DTYPES:
                 raise StoreError(f"cannot write the store {path}: view {name!r} with dtype {info.dtype!r} has no place in it.")
-        self._manifest = Manifest(Origin(as_json(identity or {}, "identity")), views_as_json(self.views))
-        self._beginning = Beginning(self._manifest)
+        self._start_from(Beginning(Manifest(Origin(as_json(identity or {}, "identity")), views_as_json(self.views))))
 
     def __enter__(self) -> StoreWriter:
         with ExitStack() as stack, system_errors(self.path):
@@ -93,21 +95,21 @@ class StoreWriter:
             if self._restart:
                 self._place.remove_store()
             if self._grows_from is None:
-                self._beginning = resume(self.path, self._folder, self._manifest)
+                self._start_from(resume(self.path, self._folder, self._manifest))
             else:
-                self._beginning = grow(self.path, self._folder, self._manifest, self._grows_from)
-            self._manifest = self._beginning.manifest
-            held = [(self.path, 0)] * bool(self._num_held)
-            for path, start in [*held, *((self._folder / record.name, record.start) for record in self.shards)]:
-                self._known.learn(path, start)
+                self._start_from(grow(self.path, self._folder, self._manifest, self._grows_from))
+            if self._num_held:
+                self._learn(self.path, 0)
+            for record in self._committed:
+                self._learn(self._folder / record.name, record.start)
             self._stack = stack.pop_all()
         self._is_open = True
         return self
 
     @property
     def shards(self) -> tuple[ShardRecord, ...]:
-        """The committed shards, in the order of their sentences."""
-        return self._manifest.shards
+        """The committed shards, in the order of their sentences; they are put together when they are asked for."""
+        return tuple(self._committed)
 
     @property
     def dropped(self) -> dict[str, str]:
@@ -117,7 +119,7 @@ class StoreWriter:
     @property
     def grown_from(self) -> tuple[EarlierRun, ...]:
         """The runs whose sentences were added to; none where the store has never grown."""
-        return self._manifest.origin.grown_from
+        return self._origin.grown_from
 
     @property
     def failures(self) -> dict[str, str]:
@@ -125,8 +127,11 @@ class StoreWriter:
         return self._known.failures
 
     def gaps(self) -> list[tuple[int, int | None]]:
-        """Ranges of sentences ``[start, stop)`` that are not committed, see :func:`~embedpipe.store.gaps.find_gaps`."""
-        return find_gaps(self._manifest, self._num_held)
+        """Ranges of sentences ``[start, stop)`` that are not committed; the last one, ``(start, None)``, has no end.
+
+        None of them goes across a place at which the store has grown.
+        """
+        return self._committed.gaps(self._num_held, self._origin.borders)
 
     def append(self, block: Block, start: int) -> None:
         """Commit sentences as one shard; when this returns, they are on the disk for good.
@@ -154,9 +159,9 @@ class StoreWriter:
     @property
     def maker(self) -> ShardMaker:
         """Makes shards for :meth:`commit`, here or in other processes."""
-        return ShardMaker(self.path, self._folder, self.views, self._manifest.origin)
+        return ShardMaker(self.path, self._folder, self.views, self._origin)
 
-    def announce(self, start: int, stop: int) -> None:
+    def announce(self, start: int) -> None:
         """Give a number to the shard of some sentences that is being made: the one that it has where shards come in order.
 
         :param start: Of gaps from first to last, as they are filled.
@@ -164,9 +169,7 @@ class StoreWriter:
         self._check_open()
         with self._committing():
             self._begin()
-        coming = (ShardRecord(name, first, end, 0, 0, 0, 0, "") for first, (end, name) in self._announced.items())
-        shards = sorted((*self.shards, *coming), key=lambda each: each.start)
-        self._announced[start] = (stop, shard_name(free_number(shards, self._beginning.lost, start, stop)))
+        self._numbers.give(start)
 
     def commit(self, made: MadeShard) -> None:
         """Commit a shard that was announced; when this returns, it is on the disk for good.
@@ -191,11 +194,11 @@ class StoreWriter:
             raise StoreError(f"cannot finish the store {self.path}: the sentences {start:,} to {stop:,} are missing.")
         provenance = as_json(provenance, "provenance")
         with self._committing():
-            if self.shards or self._num_held:
+            if self._committed or self._num_held:
                 self._begin()
                 write_manifest(self._folder, self._manifest)
-                remove_strays(self._folder, (record.name for record in self.shards))
-            is_single = not self.shards or (len(self.shards) == 1 and self._single_file and not self.grown_from)
+                remove_strays(self._folder, (record.name for record in self._committed))
+            is_single = not self._committed or (len(self._committed) == 1 and self._single_file and not self.grown_from)
             partial = self._folder / f"store{names.PARTIAL}"
             with contextlib.closing(self._all_shards()) as shards:
                 write_master(
@@ -219,11 +222,31 @@ class StoreWriter:
         self._is_open = False
         self._stack.close()
 
+    def _start_from(self, beginning: Beginning) -> None:
+        """Begin with what is there."""
+        self._beginning = beginning
+        self._origin = beginning.manifest.origin
+        self._committed = CommittedShards(beginning.manifest.shards)
+        self._numbers = ShardNumbers(self._committed, beginning.lost)
+
+    def _learn(self, path: Path, start: int) -> None:
+        """Know what is in a file that was checked; its first sentence is number ``start``."""
+        with contextlib.closing(SealedFile(path)) as file:
+            self._known.learn(file, start)
+            if path != self.path:
+                self._looked_into[path.name] = KnownShard.of(path, file.layout())
+
     def _all_shards(self) -> ShardFiles | HeldShard:
         """What the store is made of."""
         if self._held is not None:
             return HeldShard(self._held, self.views)
-        return ShardFiles(self.path, self._folder, self.shards, self.views, self._manifest.origin)
+        known = {index: self._looked_into[shard.name] for index, shard in enumerate(self._committed)}
+        return ShardFiles(self.path, self._folder, self.shards, self.views, self._origin, known=known)
+
+    @property
+    def _manifest(self) -> Manifest:
+        """All that is committed."""
+        return replace(self._beginning.manifest, shards=self.shards)
 
     @property
     def _may_replace(self) -> bool:
@@ -240,31 +263,35 @@ class StoreWriter:
         if self._is_begun:
             return
         write_manifest(self._folder, self._manifest)
-        being_made = [entry.name for entry in self._folder.iterdir() if entry.name.startswith(MADE)]
-        remove_strays(self._folder, [*(record.name for record in self.shards), *being_made])
+        remove_strays(self._folder, (record.name for record in self._committed), but=MADE)
         if num_held := self._num_held:
             partial = partial_of(self._folder / shard_name(0))
-            provenance = of_shard(self._manifest.origin, 0, self._known.failures_of(0))
-            self._rename(partial, shard_name(0), (0, num_held), *write_first_shard(partial, self.path, provenance))
+            provenance = of_shard(self._origin, 0, self._known.failures_of(0))
+            self._rename(partial, (0, num_held), *write_first_shard(partial, self.path, provenance))
         self._is_begun = True
 
     def _commit(self, made: MadeShard) -> None:
         """Make a shard of a partial file that is on the disk."""
         about = made.sentences
-        _, name = self._announced.pop(about.start, (None, None))
-        name = name or shard_name(free_number(self.shards, self._beginning.lost, about.start, about.stop))
-        self._rename(made.partial, name, (about.start, about.stop), made.counts, made.size_bytes, made.sha256)
+        self._rename(made.partial, (about.start, about.stop), made.counts, made.size_bytes, made.sha256, made.layout)
         self._known.add(about)
 
     def _rename(
-        self, partial: Path, name: str, sentences: tuple[int, int], counts: Mapping[Count, int], size_bytes: int, sha256: str
+        self,
+        partial: Path,
+        sentences: tuple[int, int],
+        counts: Mapping[Count, int],
+        size_bytes: int,
+        sha256: str,
+        layout: ShardLayout,
     ) -> None:
+        name = shard_name(self._numbers.give(sentences[0]))
         rename(partial, self._folder / name, "shard")
         num_words, num_subwords, num_documents = (counts[count] for count in ("num_words", "num_subwords", "num_documents"))
         record = ShardRecord(name, *sentences, num_words, num_subwords, num_documents, size_bytes, sha256)
         append_record(self._folder, record)
-        shards = sorted((*self.shards, record), key=lambda each: each.start)
-        self._manifest = replace(self._manifest, shards=tuple(shards))
+        self._committed.add(record)
+        self._looked_into[name] = KnownShard.of(self._folder / name, layout)
 
     def _check_new(self, sentences: Sentences) -> None:
         """Check that sentences agree with those that are there."""
@@ -281,12 +308,13 @@ class StoreWriter:
     def _check_place(self, start: int, stop: int) -> None:
         if stop <= start or start < 0:
             raise StoreError(f"cannot store a block: the sentences {start:,} to {stop:,} are none.")
-        if self._held is not None or not any(first <= start and (last is None or stop <= last) for first, last in self.gaps()):
+        is_free = self._num_held <= start and self._committed.has_room(start, stop)
+        if self._held is not None or not is_free or any(start < border < stop for border in self._origin.borders):
             raise StoreError(f"cannot store a block: of the sentences {start:,} to {stop:,} some are committed already.")
 
     def _file_of(self, sentence: int) -> tuple[Path, int]:
         """The file that holds a committed sentence, and its first sentence."""
-        record = next((each for each in self.shards if each.start <= sentence < each.stop), None)
+        record = self._committed.holding(sentence)
         return (self._folder / record.name, record.start) if record else (self.path, 0)
 
     @contextmanager
