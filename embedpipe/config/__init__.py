@@ -14,7 +14,7 @@ from embedpipe.config.components import ComponentInfo, FieldInfo, components
 from embedpipe.config.describe import resolved
 from embedpipe.config.fingerprint import determining, fingerprint, sha256_of
 from embedpipe.config.load import evaluate
-from embedpipe.config.loaded import Loaded, LoadedConfig, load_config, load_config_of, settled, with_workers
+from embedpipe.config.loaded import Loaded, LoadedConfig, load_config, load_config_of, settled, with_engine
 from embedpipe.config.plugins import load_plugins
 from embedpipe.config.registry import register
 from embedpipe.config.roles import ROLES
@@ -35,6 +35,6 @@ __all__ = [
     "register",
     "resolved",
     "settled",
-    "with_workers",
+    "with_engine",
     "sha256_of",
 ]

@@ -13,6 +13,7 @@ from embedpipe.config.describe import resolved
 from embedpipe.config.explain import mistakes
 from embedpipe.config.load import evaluate, source_name
 from embedpipe.config.plugins import load_plugins
+from embedpipe.config.registry import known, registered
 from embedpipe.config.schema import build
 from embedpipe.errors import ConfigError
 from embedpipe.job import Job
@@ -50,10 +51,28 @@ def settled(config: LoadedConfig) -> LoadedConfig:
     return config if job is config.job else Loaded(job, resolved(job), config.source)
 
 
-def with_workers(config: LoadedConfig, workers: int) -> LoadedConfig:
-    """The same config with another number of processes."""
-    job = replace(config.job, engine=replace(config.job.engine, workers=workers))  # type: ignore[type-var]
-    return Loaded(job, resolved(job), config.source)
+def with_engine(
+    config: LoadedConfig, engine: str | None, *, workers: int | None = None, address: str | None = None
+) -> LoadedConfig:
+    """The same config, to be run elsewhere; what is ``None`` stays as it is.
+
+    :param engine: A type of engine.
+    :raises ConfigError: If there is no such engine, or it has no address.
+    """
+    settings: Any = config.job.engine
+    if engine is not None:
+        if engine not in registered("engine"):
+            raise ConfigError(config.source, [f"engine: got {engine!r}; known: {', '.join(known('engine'))}"])
+        kind = registered("engine")[engine]
+        settings = settings if type(settings) is kind else kind(workers=settings.workers, max_retries=settings.max_retries)
+    if address is not None and not hasattr(settings, "address"):
+        raise ConfigError(
+            config.source, [f"engine.address: {address!r}, but this engine is on this machine; give --engine ray"]
+        )
+    given = {"workers": workers, "address": address}
+    settings = replace(settings, **{name: value for name, value in given.items() if value is not None})
+    job = replace(config.job, engine=settings)
+    return config if job == config.job else Loaded(job, resolved(job), config.source)
 
 
 def load_config(

@@ -24,7 +24,7 @@ from embedpipe.encoders import AllenNlpElmoFile, AwdLstm, Elmo, Static, Transfor
 from embedpipe.errors import ConfigError
 from embedpipe.experiment.splits import Files, RandomSplits
 from embedpipe.experiment.tasks import Ner, SentenceLabels, WordLabels, WordSense
-from embedpipe.job import Local
+from embedpipe.job import Local, Ray
 from embedpipe.layers import NAMED, Concat, Layer, Mean, ScalarMix, Stack, Sum, WeightedSum
 from embedpipe.subwords import DocumentContext, SentenceContext
 
@@ -71,7 +71,7 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
     },
     "task": {"ner": Ner, "word_labels": WordLabels, "sentence_labels": SentenceLabels, "word_sense": WordSense},
     "splits": {"files": Files, "random": RandomSplits},
-    "engine": {"local": Local},
+    "engine": {"local": Local, "ray": Ray},
 }
 
 _registered: dict[str, dict[str, Any]] = {role: dict(types) for role, types in _BUILT_IN.items()}

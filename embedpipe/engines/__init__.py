@@ -1,6 +1,6 @@
 """Engines: where a job runs."""
 
 from embedpipe.engines.engine import Engine
-from embedpipe.engines.local import LocalEngine
+from embedpipe.engines.run import run
 
-__all__ = ["Engine", "LocalEngine"]
+__all__ = ["Engine", "run"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from embedpipe import __version__
 from embedpipe.config import Loaded, resolved
 from embedpipe.config.load import GIVEN_AS_DICT
-from embedpipe.engines.local import LocalEngine
+from embedpipe.engines.run import run
 from embedpipe.engines.static_vectors import StaticVectors
 from embedpipe.experiment.compare import compare
 from embedpipe.job import Job
@@ -47,7 +47,7 @@ def run_comparison(
             store=StoreSettings(dtype=request.dtype),
         )
         source = f"{config.source} ({request.name})"
-        LocalEngine().run(Loaded(job, resolved(job), source), request.path, on_progress=on_progress)
+        run(Loaded(job, resolved(job), source), request.path, on_progress=on_progress or (lambda progress: None))
         return open_store(request.path)
 
     return compare(

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
+    from embedpipe.engines.growth import OldPart
+    from embedpipe.engines.provenance import Done
+    from embedpipe.extraction import Embedder
     from embedpipe.progress import Progress
+    from embedpipe.store import StoreWriter
 
 
-class Engine(Protocol):
-    """Runs a job and leaves a whole store, or none."""
+class Engine(AbstractContextManager["Engine"], Protocol):
+    """Makes the shards that a store lacks, wherever that is; which sentences share a shard does not depend on it.
 
-    def run(
+    Within its block it is where the work is done; to enter is an :class:`~embedpipe.errors.EmbedpipeError` where that is not
+    possible, before anything is looked at or written.
+    """
+
+    def load(self, config: LoadedConfig) -> Embedder:
+        """The components of the job, loaded as far as this process needs them.
+
+        :raises EncoderError: If the model is not there or cannot be loaded.
+        :raises ConfigError: If the engine cannot run the job.
+        """
+
+    def make_shards(
         self,
         config: LoadedConfig,
-        path: str | os.PathLike[str],
-        *,
-        restart: bool = False,
-        append: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> None:
-        """Extract into ``path``.
+        embedder: Embedder,
+        writer: StoreWriter,
+        old_part: OldPart | None,
+        on_progress: Callable[[Progress], None],
+    ) -> Done:
+        """Fill the writer's gaps.
 
-        :param restart: Replace a store that is there. Without, one with the same fingerprint is left as it is, and any other
-            is an error.
-        :param append: Add to a store that is there what stands behind its part of the corpus; nothing else may have changed.
+        :param embedder: What :meth:`load` gave.
+        :param old_part: Of a store that grows: what the corpus must still begin with.
+        :raises EmbedpipeError: If that cannot be done; what is committed is kept.
         """

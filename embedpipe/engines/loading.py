@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from embedpipe.errors import ConfigError
+from embedpipe.in_order import batch_sentences
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
@@ -43,6 +44,18 @@ def load(config: LoadedConfig) -> Embedder:
 def load_in_outline(config: LoadedConfig, files: ModelFiles) -> Embedder:
     """What :func:`load` would, without the encoder's weights where that can be."""
     return _load(config, replace(config.job, encoder=_InOutline(config.job.encoder, files)))
+
+
+def load_for_workers(config: LoadedConfig) -> Embedder:
+    """What a process has to know that has others do the work.
+
+    :raises ConfigError: If the encoder carries a state from sentence to sentence.
+    """
+    embedder = load_in_outline(config, config.job.encoder.find())
+    if batch_sentences(embedder.encoder) is not None:
+        mistake = "engine: an encoder with stateful: true goes through the corpus in one piece; take the engine local, 1 worker"
+        raise ConfigError(config.source, [mistake])
+    return embedder
 
 
 def _load(config: LoadedConfig, job: Job) -> Embedder:

@@ -2,89 +2,56 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from embedpipe.config import settled
 from embedpipe.dataflow import ReadLog
 from embedpipe.engines.crew import extract_at_once
-from embedpipe.engines.disk import require_space
-from embedpipe.engines.estimate import estimate_bytes
-from embedpipe.engines.growth import OldPart, corpus_sizes, obstacles
-from embedpipe.engines.identity import Identity, stored_identity
-from embedpipe.engines.loading import load, load_in_outline
-from embedpipe.engines.provenance import Done, describe_run, earlier_runs
+from embedpipe.engines.loading import load, load_for_workers
+from embedpipe.engines.local_workers import LocalProcesses
+from embedpipe.engines.provenance import Done
 from embedpipe.engines.shard_worker import ShardWork
-from embedpipe.errors import ConfigError, DamagedStoreError, NotAStoreError, StoreError
 from embedpipe.extraction import extract
-from embedpipe.in_order import batch_sentences
-from embedpipe.store import StorePlace, StoreWriter, check_intact, open_store
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
+    from embedpipe.engines.growth import OldPart
     from embedpipe.extraction import Embedder
+    from embedpipe.job import EngineSettings
     from embedpipe.progress import Progress
-    from embedpipe.store import ShardRecord
+    from embedpipe.store import StoreWriter
 
 
 class LocalEngine:
     """Extracts on this machine; see :class:`embedpipe.engines.Engine`."""
 
-    def run(
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def load(self, config: LoadedConfig) -> Embedder:
+        """Everything where this process does the work, all but the encoder's weights where others do."""
+        return load(config) if self._settings.workers == 1 else load_for_workers(config)
+
+    def make_shards(
         self,
         config: LoadedConfig,
-        path: str | os.PathLike[str],
-        *,
-        restart: bool = False,
-        append: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> None:
-        started, path, config = time.time(), Path(path), settled(config)
-        made_from = None if restart else _made_from(path)
-        identity = Identity.of(config, sizes_before=corpus_sizes(made_from or {}))
-        if made_from is not None:
-            if made_from.get("fingerprint") == identity.fingerprint:
-                StorePlace(path).clear_up()
-                _require_intact(path)
-                return
-            _require_growth(path, identity, made_from, append=append)
-        settings = config.job.engine
-        embedder = load(config) if settings.workers == 1 else load_in_outline(config, config.job.encoder.find())
-        if settings.workers > 1 and batch_sentences(embedder.encoder) is not None:
-            mistake = "engine.workers: an encoder with stateful: true goes through the corpus in one piece; take 1"
-            raise ConfigError(config.source, [mistake])
-        with StoreWriter(
-            path,
-            embedder.view_infos,
-            identity=identity.as_json,
-            single_file=config.job.store.single_file,
-            restart=restart,
-            grows_from=None if made_from is None else stored_identity(made_from),
-        ) as writer:
-            old_part = None if made_from is None else OldPart.of_store(path, made_from)
-            encoding_started, gaps = time.time(), writer.gaps()
-            needed = estimate_bytes(config.job.corpus, embedder) - sum(shard.size_bytes for shard in writer.shards)
-            require_space(path, max(0, needed))
-            on_progress = on_progress or (lambda progress: None)
-            if settings.workers == 1:
-                done = _extract_here(config, embedder, writer, old_part, on_progress)
-            else:
-                work = ShardWork(config, writer.maker, old_part)
-                done = extract_at_once(work, writer, settings.workers, settings.max_retries, on_progress)
-            times = {"started": started, "encoding_started": encoding_started, "ended": time.time()}
-            writer.finish(
-                {
-                    "config": config.resolved,
-                    "fingerprint": identity.fingerprint,
-                    "inputs": identity.inputs,
-                    "failures": writer.failures,
-                }
-                | describe_run(embedder, done, num_kept=_num_outside(writer.shards, gaps), times=times)
-                | earlier_runs(writer.grown_from, made_from)
-            )
+        embedder: Embedder,
+        writer: StoreWriter,
+        old_part: OldPart | None,
+        on_progress: Callable[[Progress], None],
+    ) -> Done:
+        """Fill the writer's gaps, here or in processes."""
+        num_workers = self._settings.workers
+        if num_workers == 1:
+            return _extract_here(config, embedder, writer, old_part, on_progress)
+        processes = LocalProcesses(ShardWork(config, writer.maker, old_part), num_workers)
+        return extract_at_once(processes, writer, num_workers, self._settings.max_retries, on_progress)
 
 
 def _extract_here(
@@ -105,47 +72,3 @@ def _extract_here(
         done.num_words += part.num_words
         done.num_subwords += part.num_subwords
     return done
-
-
-def _num_outside(shards: Sequence[ShardRecord], gaps: Sequence[tuple[int, int | None]]) -> int:
-    """How many shards hold sentences that were there before the gaps were filled."""
-    return sum(not any(first <= shard.start and (end is None or shard.stop <= end) for first, end in gaps) for shard in shards)
-
-
-def _made_from(path: Path) -> dict[str, Any] | None:
-    """The provenance of the finished store at a path; ``None`` where there is none."""
-    if not path.is_file():
-        return None
-    try:
-        with open_store(path) as store:
-            return store.provenance
-    except NotAStoreError:
-        return None  # the writer refuses to replace it, and says so
-    except DamagedStoreError as error:
-        raise StoreError(f"writing {path}: a damaged store is there ({error}); replace it with --restart") from error
-
-
-def _require_intact(path: Path) -> None:
-    """Make sure that a finished store has all that it is made of; what is in it, ``embedpipe verify`` checks."""
-    with open_store(path) as store:
-        check_intact(path, store.shards)
-
-
-def _require_growth(path: Path, identity: Identity, made_from: Mapping[str, Any], *, append: bool) -> None:
-    """Make sure that a finished store that is another one may be added to, and that this is wanted.
-
-    :raises StoreError: If not; says what has changed.
-    """
-    against = obstacles(identity, made_from)
-    if append and not against:
-        return
-    if append:
-        what, lines, grown = "the store there cannot be added to", against, ""
-    else:
-        what, lines = "a finished store is there that was made otherwise", identity.changes_since(made_from)
-        grown = "" if against else "All that is new stands at the end of the corpus: add it with --append. Or give"
-    raise StoreError(
-        f"writing {path}: {what}:\n"
-        + "\n".join(f"  {line}" for line in lines)
-        + f"\n{grown or 'Give'} another --output, or replace it with --restart"
-    )

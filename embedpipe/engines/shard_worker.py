@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedpipe.blocks import ReadOn
-from embedpipe.dataflow import ReadLog
+from embedpipe.engines.corpus_part import CorpusPart
+from embedpipe.engines.loading import load
 from embedpipe.free_memory import FreeMemory
 from embedpipe.processes import taken_apart
 from embedpipe.side_by_side import one_ahead
@@ -17,9 +17,9 @@ from embedpipe.store import CheckedBlock
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
-    from embedpipe.dataflow import Block, Sentence, WindowedSentence
+    from embedpipe.dataflow import Block, ReadLog, WindowedSentence
     from embedpipe.engines.growth import OldPart
-    from embedpipe.engines.ranges import Range
+    from embedpipe.engines.ranges import Mark, Range
     from embedpipe.extraction import Embedder
     from embedpipe.processes import Message
     from embedpipe.store import ShardMaker
@@ -37,17 +37,38 @@ class ShardWork:
     old_part: OldPart | None
 
 
+def serve_ranges(work: ShardWork, ranges: Iterable[Range], tell: Callable[[Message], None]) -> None:
+    """Be a worker: load the encoder, tell ``("ready", description)``, and make the shards of ranges as they come.
+
+    :param tell: As in :class:`ShardWorker`.
+    :raises EncoderError: If the model is not there or cannot be loaded.
+    :raises StoreError: If the store's folder is not there.
+    """
+    work.maker.check_folder()
+    embedder = load(work.config)
+    worker = ShardWorker(work, embedder, tell)
+    tell(("ready", dict(embedder.encoder.description)))
+    worker.run(ranges)
+
+
 @dataclass(frozen=True, slots=True)
 class ReadRange:
     """What there is to say of sentences that have been read, and are now embedded.
 
-    :param num_bytes: Of the corpus's files.
+    :param begin_bytes: Where in the corpus's files they begin, about.
+    :param end_bytes: Where they end, about.
+    :param size_bytes: Of the files.
+    :param mark: A place from which what comes after them can be read.
+    :param log: What was irregular before ``stop``, as far as nobody had reported it.
     """
 
     start: int
     stop: int
-    num_bytes: int
+    begin_bytes: int
+    end_bytes: int
     size_bytes: int
+    mark: Mark | None
+    log: ReadLog
 
 
 class ShardWorker:
@@ -55,7 +76,7 @@ class ShardWorker:
 
     :param tell: Is called from several threads, never at once, with ``("read", ReadRange)`` before the sentences of a range are
         embedded; ``("embedded", (start, part, whole))`` of its subwords; ``("made", MadeShard)``; or ``("over", (start, log))``
-        if the corpus has no such sentence; and ``("failed", error)``.
+        if the corpus has no such sentence, with what was irregular at its end; and ``("failed", error)``.
     """
 
     def __init__(self, work: ShardWork, embedder: Embedder, tell: Callable[[Message], None]) -> None:
@@ -63,16 +84,8 @@ class ShardWorker:
         self._embedder = embedder
         self._tell_now = tell
         self._telling = threading.Lock()
-        self._start_over()
-
-    def _start_over(self) -> None:
-        """Read the corpus from its beginning."""
-        self._log, self._at, joined = ReadLog(), 0, self._embedder.context.joined
-        sentences = self._work.config.job.corpus.sentences(self._log)
-        if self._work.old_part is not None:
-            sentences = self._work.old_part.checked(sentences, joined=joined)
-        self._corpus = ReadOn(self._located(sentences), joined=joined)
-        self._ends = {-1: 0}
+        joined = embedder.context.joined
+        self._corpus = CorpusPart(work.config.job.corpus, work.old_part, joined=joined)
 
     def run(self, ranges: Iterable[Range]) -> None:
         """Make the shards of ranges, until there is none any more or one has failed.
@@ -97,24 +110,19 @@ class ShardWorker:
                 making = writing.submit(self._make, block, start)
 
     def _read(self, ranges: Iterable[Range]) -> Iterator[tuple[int, list[WindowedSentence]]]:
-        for start, stop in ranges:
-            if start < self._at:  # someone else's that was lost
-                self._start_over()
-            first, sentences = self._corpus.at(start)
-            self._at, self._ends = start, {number: end for number, end in self._ends.items() if number >= start - 1}
-            block = next(self._embedder.windowed_blocks(sentences, first=first, start=start, stop=stop), None)
+        corpus = self._corpus
+        for range_ in ranges:
+            start = range_.start
+            first, sentences = corpus.at(range_)
+            blocks = self._embedder.windowed_blocks(sentences, first=first, start=start, stop=range_.stop)
+            block = next(blocks, None)
             if block is None:
-                self._tell("over", (start, self._log))
+                self._tell("over", (start, corpus.warnings(None)))
                 continue
             stop = start + len(block)
-            self._tell("read", ReadRange(start, stop, self._ends[stop - 1] - self._ends[start - 1], self._log.size_bytes))
+            begin, end, mark = corpus.position(start), corpus.position(stop), corpus.mark(stop)
+            self._tell("read", ReadRange(start, stop, begin, end, corpus.size_bytes, mark, corpus.warnings(stop)))
             yield start, block
-
-    def _located(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
-        """The same, and in ``_ends`` where in the files each of them ends, in bytes."""
-        for number, sentence in enumerate(sentences):
-            self._ends[number] = self._log.position_bytes
-            yield sentence
 
     def _make(self, block: Block, start: int) -> None:
         try:

@@ -8,15 +8,16 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedpipe.engines.ranges import Ranges
+from embedpipe.dataflow import Bookmark
+from embedpipe.engines.ranges import Mark, Range, Ranges
 
 
 def test_the_next_range_begins_where_the_last_one_that_was_read_ends() -> None:
     ranges = Ranges([(0, None)])
-    assert ranges.take() == (0, None)
+    assert ranges.take() == Range(0, None)
     assert ranges.take() is None, "where the first one ends is not known yet"
     assert ranges.read(0, 7)
-    assert ranges.take() == (7, None)
+    assert ranges.take() == Range(7, None, None, 7)
     ranges.over(7)
     assert not ranges.is_done
     ranges.made(0)
@@ -25,9 +26,9 @@ def test_the_next_range_begins_where_the_last_one_that_was_read_ends() -> None:
 
 def test_a_gap_with_an_end_is_not_gone_beyond() -> None:
     ranges = Ranges([(3, 5), (9, None)])
-    assert ranges.take() == (3, 5)
+    assert ranges.take() == Range(3, 5)
     assert ranges.read(3, 5)
-    assert ranges.take() == (9, None)
+    assert ranges.take() == Range(9, None, None, 5)
 
 
 def test_what_was_read_and_lost_keeps_its_end() -> None:
@@ -35,17 +36,38 @@ def test_what_was_read_and_lost_keeps_its_end() -> None:
     ranges.take()
     ranges.read(0, 4)
     ranges.lost(0)
-    assert ranges.take() == (0, 4)
+    assert ranges.take() == Range(0, 4)
     assert not ranges.read(0, 4), "that it ends there was known"
     ranges.lost(0)
-    assert ranges.take() == (0, 4), "it may be lost again"
+    assert ranges.take() == Range(0, 4), "it may be lost again"
 
 
 def test_what_was_lost_before_it_was_read_is_given_out_as_it_was() -> None:
     ranges = Ranges([(0, 9)])
-    assert ranges.take() == (0, 9)
+    assert ranges.take() == Range(0, 9)
     ranges.lost(0)
-    assert ranges.take() == (0, 9)
+    assert ranges.take() == Range(0, 9)
+
+
+def test_a_range_says_where_to_begin_and_what_is_reported_also_when_it_is_given_out_again() -> None:
+    ranges, mark = Ranges([(0, None)]), Mark(90, Bookmark(0, 700, 90, 700, ()))
+    ranges.take()
+    ranges.read(0, 100, mark)
+    assert ranges.take() == Range(100, None, mark, 100)
+    ranges.read(100, 120)
+    assert ranges.take() == Range(120, None, mark, 120), "an earlier mark serves as well"
+    ranges.lost(100)
+    assert ranges.take() == Range(100, 120, mark, 100)
+
+
+def test_a_shard_that_two_make_is_made_once() -> None:
+    ranges = Ranges([(0, 5)])
+    ranges.take()
+    assert ranges.to_make(0) is None, "nobody has read it yet"
+    ranges.read(0, 5)
+    assert ranges.to_make(0) == Range(0, 5)
+    assert ranges.made(0) and not ranges.made(0)
+    assert ranges.to_make(0) is None and ranges.is_done
 
 
 @given(st.integers(0, 60), st.integers(1, 9), st.data())
@@ -58,7 +80,7 @@ def test_every_sentence_is_embedded_once_in_the_same_shards_whoever_is_lost(
         if ranges.is_done:
             break
         if range_ := ranges.take():
-            at.append(range_)
+            at.append((range_.start, range_.stop))
         if not at:
             continue
         start, stop = data.draw(st.sampled_from(at))
@@ -70,20 +92,20 @@ def test_every_sentence_is_embedded_once_in_the_same_shards_whoever_is_lost(
                 ranges.read(start, min(start + size, num_sentences if stop is None else stop))
             case "make" if start in ranges._read:
                 at.remove((start, stop))
-                made.append((start, ranges._read[start]))
+                made.append((start, ranges._read[start].stop))
                 ranges.made(start)
             case "lose":
                 at.remove((start, stop))
                 ranges.lost(start)
     while not ranges.is_done:  # chance has done enough
         if range_ := ranges.take():
-            at.append(range_)
+            at.append((range_.start, range_.stop))
         start, stop = at.pop()
         if start >= num_sentences and stop is None:
             ranges.over(start)
             continue
         ranges.read(start, min(start + size, num_sentences if stop is None else stop))
-        made.append((start, ranges._read[start]))
+        made.append((start, ranges._read[start].stop))
         ranges.made(start)
     assert sorted(made) == list(_shards(gaps, num_sentences, size))
 

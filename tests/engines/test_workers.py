@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 
 import embedpipe
-from embedpipe.blocks import ReadOn
 from embedpipe.config import load_config
-from embedpipe.dataflow import Sentence
 from embedpipe.engines.identity import Identity
 from embedpipe.errors import ConfigError, EmbedpipeError, NonFiniteError
 
@@ -29,17 +27,33 @@ def text(num_documents: int) -> str:
     return "".join(f"{sentence}\n" + "\n" * (number % 3 == 2) for number, sentence in enumerate(sentences))
 
 
+def write_vectors(path: Path, num_words: int) -> None:
+    """Static vectors: processes that need no transformer start in half the time."""
+    numbers = (
+        f"{word} {' '.join(f'{(7 * row + 3 * column) % 11 - 5}' for column in range(16))}"
+        for row, word in enumerate((*WORDS, *map(str, range(num_words))))
+    )
+    path.write_text("\n".join(numbers), encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any) -> dict[str, Any]:
-    corpus = tmp_path_factory.mktemp("corpus") / "c.txt"
-    corpus.write_text(text(60), encoding="utf-8")
+def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "c.txt").write_text(text(60), encoding="utf-8")
+    write_vectors(folder / "v.txt", 180)
     return {
-        "corpus": {"type": "words", "path": str(corpus)},
-        "context": {"type": "document", "window": 24},
-        "encoder": {"type": "transformer", "model": str(tiny_model("bert")), "device": "cpu"},
-        "views": {"last": {"layers": "last"}, "all": {"layers": "sum_all", "unit": "sentence"}},
+        "corpus": {"type": "words", "path": str(folder / "c.txt")},
+        "encoder": {"type": "static", "path": str(folder / "v.txt")},
+        "views": {"last": {"layers": "last"}, "all": {"layers": "last", "unit": "sentence"}},
         "store": {"shard_size": 9000},
     }
+
+
+@pytest.fixture(scope="module")
+def in_context(config: dict[str, Any], tiny_model: Any) -> dict[str, Any]:
+    """With an encoder that sees a sentence beside those of its document."""
+    encoder = {"type": "transformer", "model": str(tiny_model("bert")), "device": "cpu"}
+    return config | {"encoder": encoder, "context": {"type": "document", "window": 24}}
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +72,14 @@ def shards(path: Path) -> dict[str, bytes]:
     return files | {"manifest": b"\n".join(manifest)}
 
 
-def test_two_processes_make_the_same_bytes_as_one(config: Any, expected: Any, tmp_path: Path) -> None:
+def test_two_processes_make_the_same_bytes_as_one(in_context: Any, tmp_path: Path) -> None:
     seen = []
-    with embedpipe.extract(config, tmp_path / "s.h5", workers=2, on_progress=seen.append) as store:
+    embedpipe.extract(in_context, tmp_path / "one.h5").close()
+    with embedpipe.extract(in_context, tmp_path / "s.h5", workers=2, on_progress=seen.append) as store:
         num_sentences = len(store)
         assert len(store.shards) > 6 and not multiprocessing.active_children()
         assert store.provenance["run"]["words_per_second"] > 0 and store.provenance["encoder"]["device"] == "cpu"
-    assert shards(tmp_path / "s.h5") == expected
+    assert shards(tmp_path / "s.h5") == shards(tmp_path / "one.h5")
     assert (seen[-1].num_sentences, seen[-1].done_bytes) == (num_sentences, seen[-1].size_bytes)
     assert [each.done_bytes for each in seen] == sorted(each.done_bytes for each in seen)
 
@@ -141,7 +156,7 @@ def test_what_is_raised_in_a_process_is_raised_here(config: Any, tmp_path: Path)
 
 def test_in_two_processes_a_store_of_one_shard_is_one_file_and_grows(config: Any, tmp_path: Path) -> None:
     corpus = tmp_path / "c.txt"
-    given = config | {"corpus": {"type": "words", "path": str(corpus)}, "context": {"type": "sentence"}}
+    given = config | {"corpus": {"type": "words", "path": str(corpus)}}
     for path, workers in ((tmp_path / "one.h5", 1), (tmp_path / "two.h5", 2)):
         corpus.write_text(text(10), encoding="utf-8")
         embedpipe.extract(given | {"store": {}}, path, workers=workers).close()
@@ -157,18 +172,6 @@ def test_where_it_runs_is_no_part_of_what_a_store_is(config: Any) -> None:
 
 
 def test_an_encoder_that_carries_a_state_takes_one_process(config: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("embedpipe.engines.local.batch_sentences", lambda encoder: 4)
-    with pytest.raises(ConfigError, match=r"engine\.workers: .*stateful: true"):
+    monkeypatch.setattr("embedpipe.engines.loading.batch_sentences", lambda encoder: 4)
+    with pytest.raises(ConfigError, match=r"engine: .*stateful: true"):
         embedpipe.extract(config, tmp_path / "s.h5", workers=2)
-
-
-@pytest.mark.parametrize("joined", [False, True])
-def test_reading_on_gives_the_sentences_of_a_place_and_their_document(joined: bool) -> None:
-    corpus = [Sentence.from_words(str(number), f"d{number // 4}", ["x"]) for number in range(40)]
-    reader = ReadOn(iter(corpus), joined=joined)
-    for start, looked_at in ((0, 3), (2, 20), (2, 1), (7, 40), (13, 0), (22, 30), (40, 1)):
-        first, sentences = reader.at(start)
-        assert first == (min(start - start % 4, 40) if joined and start < 40 else first if joined else start)
-        assert [each.id for each, _ in zip(sentences, range(looked_at), strict=False)] == [
-            each.id for each in corpus[first : first + looked_at]
-        ]
