@@ -16,7 +16,15 @@ from embedpipe.cli.options import ext_var_option, include_package_option, overri
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
     from embedpipe.engines.plan import Plan, PlannedView
+    from embedpipe.engines.planned_time import PlannedTime
     from embedpipe.engines.survey import Survey
+
+_LIMITS = {
+    "reading": "reading, one range after the other",
+    "committing": "committing the shards, one after the other",
+    "disk": "the disk",
+}
+"""What can hold workers up, as :class:`~embedpipe.engines.planned_time.PlannedTime` names it."""
 
 _UNITS = ("documents", "sentences", "words", "subwords")
 
@@ -37,7 +45,13 @@ _UNITS = ("documents", "sentences", "words", "subwords")
     help="Reckon with devices that encode R subwords a second (special ones, context counted) instead of timing this one.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), default=1, metavar="N", help="Reckon with N machines that share the work."
+    "--workers", type=click.IntRange(min=1), default=1, metavar="N", help="Reckon with N such devices that share the work."
+)
+@click.option(
+    "--disk-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MB",
+    help="Reckon with a disk that takes so many megabytes (10^6 bytes) a second from all workers together.",
 )
 @click.option("--no-calibration", is_flag=True, help="Leave the encoder's weights unread, and the time unknown.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -50,6 +64,7 @@ def plan_command(
     sentences: int | None,
     device_rate: float | None,
     workers: int,
+    disk_rate: float | None,
     no_calibration: bool,
     as_json: bool,
 ) -> None:
@@ -71,6 +86,7 @@ def plan_command(
             num_sentences=sentences,
             device_rate=device_rate,
             num_workers=workers,
+            disk_bytes_per_second=None if disk_rate is None else disk_rate * 1e6,
             calibrates=not no_calibration,
             on_progress=line.update,
         )
@@ -105,7 +121,17 @@ def describe(plan: Plan, config: LoadedConfig) -> dict[str, Any]:
             "needed_bytes": plan.space.needed_bytes,
             "is_enough": plan.space.is_enough,
         },
-        "time": None if time is None else {**dataclasses.asdict(time), "seconds": time.seconds},
+        "time": None if time is None else _time(time),
+    }
+
+
+def _time(time: PlannedTime) -> dict[str, Any]:
+    return {
+        **dataclasses.asdict(time),
+        "seconds": time.seconds,
+        "limits": dict(time.limits),
+        "limited_by": time.limited_by,
+        "enough_workers": time.enough_workers,
     }
 
 
@@ -180,9 +206,15 @@ def _disk_and_time(facts: dict[str, Any]) -> Iterator[str]:
         yield fact("time", "unknown; leave out --no-calibration, or give --device-rate" if facts["corpus"]["windows"] else "-")
         return
     how = "as timed here" if time["source"] == "calibration" else "as given"
-    workers = f" on each of {time['num_workers']} machines" if time["num_workers"] > 1 else ""
-    yield fact(
-        "time",
-        f"about {duration_text(time['seconds'])}: reading {duration_text(time['reading_seconds'])}, "
-        f"encoding {duration_text(time['encoding_seconds'])} at {time['subwords_per_second']:,.0f} subwords/s {how}{workers}",
-    )
+    reading, encoding = duration_text(time["reading_seconds"]), duration_text(time["encoding_seconds"])
+    rate = f"{time['subwords_per_second']:,.0f} subwords/s {how}"
+    if time["num_workers"] == 1 and time["limited_by"] == "workers":
+        yield fact("time", f"about {duration_text(time['seconds'])}: reading {reading}, encoding {encoding} at {rate}")
+        return
+    shared = f"reading {reading} and encoding {encoding} at {rate}, shared by {counted(time['num_workers'], 'workers')}"
+    yield fact("time", f"about {duration_text(time['seconds'])}: {shared}")
+    if time["enough_workers"] is not None:
+        others = {part: seconds for part, seconds in time["limits"].items() if part != "workers"}
+        part = max(others, key=lambda part: others[part])
+        what = f"{_LIMITS[part]}, {duration_text(others[part])} in all, holds them up"
+        yield fact("limit", f"{what} from {counted(time['enough_workers'], 'workers')} on")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from embedpipe.dataflow import ReadLog, ViewInfo
 from embedpipe.engines.calibration import EverySoMany, calibrate
 from embedpipe.engines.disk import Space, measure_space
 from embedpipe.engines.loading import load_in_outline
+from embedpipe.engines.planned_time import PlannedTime
 from embedpipe.engines.store_size import bytes_beside_vectors
 from embedpipe.engines.survey import Survey, survey
 from embedpipe.subwords import WordTokenizer
@@ -37,28 +38,6 @@ class PlannedView:
     info: ViewInfo
     num_rows: int
     size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedTime:
-    """How long it would take; writing overlaps with encoding and is left out.
-
-    :param reading_seconds: For reading the corpus, cutting it into subwords and making windows, as it took here.
-    :param encoding_seconds: For the encoder, layer combinations and pooling.
-    :param subwords_per_second: Of one worker; special subwords and context counted.
-    :param source: Whether the rate was measured here or given.
-    :param num_workers: Machines that share the work evenly.
-    """
-
-    reading_seconds: float
-    encoding_seconds: float
-    subwords_per_second: float
-    source: Literal["calibration", "device_rate"]
-    num_workers: int
-
-    @property
-    def seconds(self) -> float:
-        return self.reading_seconds + self.encoding_seconds
 
 
 @dataclass(frozen=True)
@@ -107,6 +86,7 @@ def make_plan(
     num_sentences: int | None = None,
     device_rate: float | None = None,
     num_workers: int = 1,
+    disk_bytes_per_second: float | None = None,
     calibrates: bool = True,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Plan:
@@ -117,7 +97,8 @@ def make_plan(
     :param path: Of the store; left out: ``store.path`` of the config.
     :param num_sentences: Plan for a corpus of so many sentences of the same kind.
     :param device_rate: Subwords a second that a worker's device encodes, special ones and context counted; no calibration then.
-    :param num_workers: Machines that share the work.
+    :param num_workers: Devices that share the work.
+    :param disk_bytes_per_second: What the store's disk takes from all of them together.
     :param calibrates: Whether to time the encoder on this machine; without it and ``device_rate`` there is no time.
     :raises ConfigError: If a view asks for what the encoder does not have.
     :raises CorpusError: If a corpus file cannot be read.
@@ -128,10 +109,9 @@ def make_plan(
     sample = EverySoMany()
     surveyed = survey(job.corpus, embedder, ReadLog(), on_sentence=sample.offer, on_progress=on_progress)
     planned = surveyed if num_sentences is None else surveyed.projected(num_sentences)
-    rate, source = device_rate, "device_rate"
+    rate = device_rate
     if rate is None and calibrates:
         embedder, rate = _rate(job, embedder, files, sample)
-        source = "calibration"
     views = {name: _planned_view(info, planned) for name, info in embedder.view_infos.items()}
     vector_bytes = sum(view.size_bytes for view in views.values())
     beside_bytes = bytes_beside_vectors(
@@ -150,7 +130,18 @@ def make_plan(
         views=views,
         beside_bytes=beside_bytes,
         space=measure_space(named if named is not None else Path.cwd() / "store", vector_bytes + beside_bytes),
-        time=None if rate is None else _planned_time(planned, rate, source, num_workers),
+        time=None
+        if rate is None
+        else PlannedTime(
+            reading_seconds=planned.seconds,
+            encoding_seconds=planned.num_window_subwords / rate,
+            subwords_per_second=rate,
+            source="calibration" if device_rate is None else "device_rate",
+            num_workers=num_workers,
+            num_shards=math.ceil((vector_bytes + beside_bytes) / embedder.block_bytes),
+            num_bytes=vector_bytes + beside_bytes,
+            disk_bytes_per_second=disk_bytes_per_second,
+        ),
     )
 
 
@@ -171,13 +162,3 @@ def _rate(job: Job, embedder: Embedder, files: ModelFiles, sample: EverySoMany) 
 def _planned_view(info: ViewInfo, survey: Survey) -> PlannedView:
     num_rows = survey.num_rows(info.unit)
     return PlannedView(info, num_rows, num_rows * math.prod(info.row_shape) * np.dtype(info.dtype).itemsize)
-
-
-def _planned_time(survey: Survey, rate: float, source: str, num_workers: int) -> PlannedTime:
-    return PlannedTime(
-        reading_seconds=survey.seconds / num_workers,
-        encoding_seconds=survey.num_window_subwords / rate / num_workers,
-        subwords_per_second=rate,
-        source="device_rate" if source == "device_rate" else "calibration",
-        num_workers=num_workers,
-    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import namedtuple
 
@@ -52,7 +53,8 @@ def test_json_has_everything(run, workplace):
     assert facts["disk"]["is_enough"] is True
     assert facts["projected"] is None
     assert set(facts["time"]) == {
-        "reading_seconds", "encoding_seconds", "subwords_per_second", "source", "num_workers", "seconds",
+        "reading_seconds", "encoding_seconds", "subwords_per_second", "source", "num_workers", "num_shards", "num_bytes",
+        "disk_bytes_per_second", "seconds", "limits", "limited_by", "enough_workers",
     }  # fmt: skip
 
 
@@ -75,7 +77,18 @@ def test_a_projection_says_that_it_does_not_fit_here_and_is_no_failure(run, work
     assert (result.status, result.err) == (0, "")
     assert "projected   to 1,000,000 documents, 3,000,000 sentences, 5,000,000 words, " in result.out
     assert "that is not enough" in result.out
-    assert "1,000 subwords/s as given on each of 8 machines" in result.out
+    assert "at 1,000 subwords/s as given, shared by 8 workers" in result.out
+    assert "  limit       reading, one range after the other, " in result.out
+
+
+def test_a_slow_disk_is_the_limit_and_the_plan_says_from_how_many_workers_on(run, workplace):
+    asked = ("plan", workplace.config(), "--sentences", 10**9, "--device-rate", 10**6, "--disk-rate", 0.01)
+    result = run(*asked, "--workers", 64)
+    assert (result.status, result.err) == (0, "")
+    assert re.search(r"\n  limit +the disk, .* in all, holds them up from \d+ workers? on\n", result.out)
+    time = json.loads(run(*asked, "--workers", 64, "--json").out)["time"]
+    assert (time["limited_by"], time["seconds"]) == ("disk", time["limits"]["disk"])
+    assert time["limits"]["disk"] == pytest.approx(time["num_bytes"] / 1e4)
 
 
 def test_without_calibration_the_weights_are_not_read_and_the_time_is_unknown(run, workplace, tmp_path):

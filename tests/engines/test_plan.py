@@ -16,6 +16,7 @@ from embedpipe.dataflow import ReadLog
 from embedpipe.engines import disk
 from embedpipe.engines.disk import measure_space, require_space
 from embedpipe.engines.plan import make_plan
+from embedpipe.engines.planned_time import SECONDS_A_COMMIT, PlannedTime
 from embedpipe.engines.survey import survey
 from embedpipe.errors import ConfigError, CorpusError, EncoderError, StoreError
 
@@ -251,9 +252,31 @@ def test_counts_of_a_projection_are_whole_and_rounded_up(config_of):
 def test_a_given_rate_and_workers_give_the_time(config_of):
     plan = make_plan(config_of(), device_rate=50, num_workers=4)
     assert plan.time.source == "device_rate"
-    assert plan.time.encoding_seconds == pytest.approx(plan.survey.num_window_subwords / 50 / 4)
-    assert plan.time.reading_seconds == pytest.approx(plan.survey.seconds / 4)
-    assert plan.time.seconds == plan.time.encoding_seconds + plan.time.reading_seconds
+    assert plan.time.encoding_seconds == pytest.approx(plan.survey.num_window_subwords / 50)
+    assert plan.time.reading_seconds == plan.survey.seconds
+    assert plan.time.num_bytes == plan.total_bytes and plan.time.num_shards == 1
+    assert plan.time.seconds == max(plan.time.limits.values())
+
+
+@pytest.mark.parametrize(
+    ("num_workers", "disk_rate", "seconds", "limited_by", "enough"),
+    [
+        (1, None, 1100, "workers", None),
+        (4, None, 275, "workers", 11),
+        (20, None, 100, "reading", 11),
+        (4, 1e6, 400, "disk", 3),
+        (1, 1e6, 1100, "workers", 3),
+        (1, 1e5, 4000, "disk", 1),
+    ],
+)
+def test_what_takes_longest_is_how_long_it_takes(num_workers, disk_rate, seconds, limited_by, enough):
+    time = PlannedTime(100, 1000, 50, "device_rate", num_workers, 2000, 400_000_000, disk_rate)
+    assert (time.seconds, time.limited_by, time.enough_workers) == (seconds, limited_by, enough)
+
+
+def test_a_great_many_shards_are_held_up_by_the_one_who_commits_them():
+    time = PlannedTime(100, 1e6, 50, "device_rate", 2000, 10**6, 10**12)
+    assert (time.limited_by, time.seconds) == ("committing", 10**6 * SECONDS_A_COMMIT)
 
 
 def test_calibration_times_the_real_encoder(config_of):
