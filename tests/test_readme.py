@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
 import sys
 from pathlib import Path
 
+import _jsonnet
 import pytest
 
 from embedpipe.cli.main import main
 from embedpipe.config import evaluate, load_config, load_config_of
 from embedpipe.downstream.ner.job import TaggerJob
 from embedpipe.experiment.comparison import Comparison
-from embedpipe.job import Job
+from embedpipe.job import Job, Ray
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,10 +69,10 @@ def test_the_python_examples_run_one_after_the_other(folder, monkeypatch):
 
 
 def test_the_config_that_is_explained_suits_the_encoder_that_it_names():
-    (text,) = blocks("jsonnet")
-    namespace = __import__("_jsonnet").evaluate_snippet("README.md", text)
-    job = load_config(__import__("json").loads(namespace)).job
+    text, engine = (json.loads(_jsonnet.evaluate_snippet("README.md", block)) for block in blocks("jsonnet"))
+    job = load_config(text | engine).job
     assert job.load().view_infos.keys() == job.views.keys()
+    assert job.engine == Ray(workers=32, address="auto", gpus_per_worker=1, cpus_per_worker=4, max_retries=10)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.jsonnet")), ids=lambda path: path.stem)
