@@ -58,7 +58,8 @@ def _explain(detail: ErrorDetails, start: Place) -> Iterator[tuple[Sequence[str 
     elif kind in ("too_short", "too_long", "string_too_short", "string_too_long"):
         yield place.path, _wrong_length(value, context)
     else:
-        yield place.path, _wrong_kind(value, place.hint)
+        is_one_of_several = get_origin(place.hint) is Literal and place.hint in alternatives(above.hint)
+        yield place.path, _wrong_kind(value, above.hint if is_one_of_several else place.hint)
 
 
 def _not_a_field(name: str, owner: Place) -> str:

@@ -77,7 +77,8 @@ def _plural(hint: Any) -> str:
 
 def _with_article(hint: Any) -> str:
     if get_origin(hint) is Literal:
-        return "one of " + ", ".join(repr(choice) for choice in get_args(hint))
+        choices = [repr(choice) for choice in get_args(hint)]
+        return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
     words = _one_in_words(hint)
     if role := role_of(hint):
         return f'the name of {with_article(NOUNS[role])}, or an object with a "type"'

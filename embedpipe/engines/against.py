@@ -12,8 +12,9 @@ import numpy as np
 
 from embedpipe.dataflow import ReadLog, WindowedSentence
 from embedpipe.engines.again import choose, embed_again
+from embedpipe.engines.budget import with_budget
 from embedpipe.engines.difference import difference, first_difference
-from embedpipe.engines.identity import Identity
+from embedpipe.engines.identity import Identity, stored_identity
 from embedpipe.errors import ConfigError, StoreError
 from embedpipe.in_order import batch_sentences
 from embedpipe.progress import Progress
@@ -69,6 +70,7 @@ def compare(
     listed = FindingList(str(path))
     try:
         with open_store(path) as store:
+            config = with_budget(config, lambda: stored_identity(store.provenance))
             yield from _compare_identity(store, config)
             embedder = _load(config)
             place = FoundIn(str(path), _HINT, lambda number: store.ids[number] if number < len(store) else None)

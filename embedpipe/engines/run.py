@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedpipe.config import settled
+from embedpipe.engines.budget import with_budget
 from embedpipe.engines.disk import require_space
 from embedpipe.engines.estimate import estimate_bytes
 from embedpipe.engines.growth import OldPart, corpus_sizes, obstacles
@@ -49,6 +50,7 @@ def run(
     """
     started, path, config = time.time(), Path(path), settled(config)
     made_from = None if restart else _made_from(path)
+    config = with_budget(config, lambda: None if restart else _identity_there(path, made_from))
     identity = Identity.of(config, sizes_before=corpus_sizes(made_from or {}))
     if made_from is not None:
         if made_from.get("fingerprint") == identity.fingerprint:
@@ -98,6 +100,11 @@ def _made_from(path: Path) -> dict[str, Any] | None:
         return None  # the writer refuses to replace it, and says so
     except DamagedStoreError as error:
         raise StoreError(f"writing {path}: a damaged store is there ({error}); replace it with --restart") from error
+
+
+def _identity_there(path: Path, made_from: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What the store at a path is made of, or an unfinished one; ``None`` where there is none."""
+    return StorePlace(path).unfinished_identity() if made_from is None else stored_identity(made_from)
 
 
 def _require_intact(path: Path) -> None:

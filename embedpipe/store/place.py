@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,16 @@ class StorePlace:
                 f"{doing}: a store is already there. Choose another path with --output, or replace it with --restart (in "
                 "Python: restart=True)."
             )
+
+    def unfinished_identity(self) -> Mapping[str, Any] | None:
+        """What the shards of an unfinished run are made of; ``None`` where there is none that can be looked at.
+
+        :raises DamagedStoreError: If its manifest cannot be read.
+        """
+        found = None
+        with contextlib.suppress(OSError):
+            found = read_manifest(self.folder)
+        return found.identity if found is not None and found.shards else None
 
     def remove_store(self) -> None:
         """Remove what is there, finished or not.

@@ -204,7 +204,7 @@ def test_the_fixed_parts_of_a_config_are_described():
 def test_the_types_of_fields_are_told_in_plain_words():
     types = {(info.name, field.name): field.type for info in components() for field in info.fields}
     assert types["words", "path"] == "string | list of strings"
-    assert types["batching", "budget_subwords"] == "integer > 0 | null"
+    assert types["batching", "budget_subwords"] == 'integer > 0 | "auto" | null'
     assert types["document", "overlap"] == "integer >= 0 | null"
     assert types["transformer", "precision"] == '"float32" | "bfloat16" | "float16"'
     assert types["scalar_mix", "scalars"] == "list of numbers"
