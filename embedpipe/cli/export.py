@@ -11,17 +11,18 @@ from typing import cast
 import click
 
 from embedpipe.cli.layout import size_text
+from embedpipe.cli.options import StorePath
 
 _FORMATS = ("npz", "parquet", "allennlp-elmo")
 
 
 @click.command("export")
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=StorePath())
 @click.option("--format", type=click.Choice(_FORMATS), required=True, help="What to write.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--view", "views", metavar="NAME", multiple=True, help="Export this view; repeatable. Default: all.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")
-def export_command(store: Path, format: str, output: Path, views: tuple[str, ...], quiet: bool) -> None:
+def export_command(store: Path | str, format: str, output: Path, views: tuple[str, ...], quiet: bool) -> None:
     """Write views of a store into a file that other programs read.
 
     npz is for numpy; parquet, with a row a word, for tables of all kinds (needs pyarrow); allennlp-elmo is what the command

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from embedpipe.cli.going_on import saying_how_to_go_on
-from embedpipe.cli.options import ext_var_option, include_package_option, overrides_option
+from embedpipe.cli.options import StorePath, ext_var_option, include_package_option, overrides_option
 
 if TYPE_CHECKING:
     from embedpipe.store import Store
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("extract")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The store to write; default: store.path of the config.")
+@click.option("-o", "--output", type=StorePath(), help="The store to write, a path or URL; default: store.path of the config.")
 @overrides_option
 @ext_var_option
 @include_package_option
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")
 def extract_command(
     config: Path,
-    output: Path | None,
+    output: Path | str | None,
     overrides: str | None,
     ext_vars: dict[str, str],
     include_packages: tuple[str, ...],
@@ -69,7 +69,7 @@ def extract_command(
     run = store.provenance["run"]
     made = f"in {run['seconds']:.1f} s" if line.was_used else "was there already, from the same config, corpus and model"
     views = "1 view" if len(store.views) == 1 else f"{len(store.views)} views"
-    click.echo(f"{store.path}: {len(store):,} sentences{_added(store, append and line.was_used)}, {views}, {made}")
+    click.echo(f"{store.source}: {len(store):,} sentences{_added(store, append and line.was_used)}, {views}, {made}")
     for warning in store.provenance["corpus_warnings"]:
         places = ", ".join(warning["places"]) + (", ..." if warning["count"] > len(warning["places"]) else "")
         click.echo(f"  warning, {warning['count']:,} times: {warning['message']} ({places})")

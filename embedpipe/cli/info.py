@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embedpipe.cli.layout import counted, fact, size_text, some, views_table
+from embedpipe.cli.options import StorePath
 
 if TYPE_CHECKING:
     from embedpipe.store import Store
@@ -19,9 +20,9 @@ _FAILURES_SHOWN = 5
 
 
 @click.command("info")
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=StorePath())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def info_command(store: Path, as_json: bool) -> None:
+def info_command(store: Path | str, as_json: bool) -> None:
     """Say what a store holds and where it came from."""
     from embedpipe.store import open_store
 
@@ -34,7 +35,7 @@ def describe(store: Store) -> dict[str, Any]:
     """Everything that ``info`` prints, as JSON has it."""
     summary = store.summary()
     return {
-        "path": str(store.path),
+        "path": store.source,
         "size_bytes": store.size_bytes,
         "num_shards": len(store.shards),
         "format_version": store.format_version,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 
@@ -10,6 +13,17 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, values: tuple[s
         if "=" not in value:
             raise click.BadParameter(f"{value!r} is not of the form NAME=VALUE")
     return dict(value.split("=", 1) for value in values)
+
+
+class StorePath(click.ParamType):  # type: ignore[type-arg]
+    """The path of a store, or a URL."""
+
+    name = "path"
+
+    def convert(self, value: Any, _parameter: click.Parameter | None, _context: click.Context | None) -> Path | str:
+        from embedpipe.store import is_url
+
+        return value if is_url(value) else Path(value)
 
 
 overrides_option = click.option(

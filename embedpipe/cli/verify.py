@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embedpipe.cli.layout import counted, size_text
-from embedpipe.cli.options import ext_var_option, include_package_option, overrides_option
+from embedpipe.cli.options import StorePath, ext_var_option, include_package_option, overrides_option
 from embedpipe.errors import StoreError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("store", type=StorePath())
 @click.option("--against", metavar="CONFIG", type=click.Path(path_type=Path), help="Compare with what this config would make.")
 @click.option(
     "--sample",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @include_package_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 def verify_command(
-    store: Path,
+    store: Path | str,
     against: Path | None,
     sample: int,
     overrides: str | None,
@@ -60,6 +60,8 @@ def verify_command(
         from embedpipe.config import load_config
 
         config = load_config(against, overrides=overrides, ext_vars=ext_vars, include_packages=include_packages)
+    if isinstance(store, str):
+        store = _fetched(store)
     started = time.perf_counter()
     with _bytes_line() as on_progress:
         from embedpipe.store.verify import verify
@@ -79,6 +81,15 @@ def verify_command(
         click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     if findings:
         sys.exit(1)
+
+
+def _fetched(url: str) -> Path:
+    """The copy of a remote store, with all of its shards."""
+    from embedpipe.store import open_store
+
+    with open_store(url) as store:
+        store.file.check_shards()
+        return store.path
 
 
 def describe(path: Path, findings: Sequence[Finding]) -> dict[str, Any]:

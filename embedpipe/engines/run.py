@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from embedpipe.engines.engine import Engine
     from embedpipe.job import EngineSettings
     from embedpipe.progress import Progress
-    from embedpipe.store import ShardRecord
+    from embedpipe.store import Mirror, ShardRecord
 
 
 def engine_of(settings: EngineSettings) -> Engine:
@@ -41,12 +41,15 @@ def run(
     restart: bool = False,
     append: bool = False,
     on_progress: Callable[[Progress], None] = lambda progress: None,
-) -> None:
+    mirror: Mirror | None = None,
+) -> bool:
     """Extract into ``path``: a whole store, or none.
 
     :param restart: Replace a store that is there. Without, one with the same fingerprint is left as it is, and any other is an
         error.
     :param append: Add to a store that is there what stands behind its part of the corpus; nothing else may have changed.
+    :param mirror: Where the store is brought to from ``path``, shard by shard.
+    :returns: Whether anything was to be done.
     """
     started, path, config = time.time(), Path(path), settled(config)
     made_from = None if restart else _made_from(path)
@@ -55,9 +58,11 @@ def run(
     if made_from is not None:
         if made_from.get("fingerprint") == identity.fingerprint:
             StorePlace(path).clear_up()
-            _require_intact(path)
-            return
+            _require_intact(path, mirror)
+            return False
         _require_growth(path, identity, made_from, append=append)
+        if mirror is not None:
+            mirror.fetch_shards(_shards_of(path))
     with engine_of(config.job.engine) as engine:
         embedder = engine.load(config)
         with StoreWriter(
@@ -67,8 +72,12 @@ def run(
             single_file=config.job.store.single_file,
             restart=restart,
             grows_from=None if made_from is None else stored_identity(made_from),
+            on_commit=(lambda record: None) if mirror is None else mirror.commit,
         ) as writer:
             old_part = None if made_from is None else OldPart.of_store(path, made_from)
+            if mirror is not None:
+                for shard in writer.shards:  # made before; maybe not brought up
+                    mirror.commit(shard)
             encoding_started, gaps = time.time(), writer.gaps()
             needed = estimate_bytes(config.job.corpus, embedder) - sum(shard.size_bytes for shard in writer.shards)
             require_space(path, max(0, needed))
@@ -82,6 +91,7 @@ def run(
             }
             described = describe_run(embedder, done, num_kept=_num_outside(writer.shards, gaps), times=times)
             writer.finish(made_of | described | earlier_runs(writer.grown_from, made_from))
+    return True
 
 
 def _num_outside(shards: Sequence[ShardRecord], gaps: Sequence[tuple[int, int | None]]) -> int:
@@ -107,10 +117,17 @@ def _identity_there(path: Path, made_from: Mapping[str, Any] | None) -> Mapping[
     return StorePlace(path).unfinished_identity() if made_from is None else stored_identity(made_from)
 
 
-def _require_intact(path: Path) -> None:
+def _require_intact(path: Path, mirror: Mirror | None) -> None:
     """Make sure that a finished store has all that it is made of; what is in it, ``embedpipe verify`` checks."""
+    if mirror is None:
+        check_intact(path, _shards_of(path))
+    else:
+        mirror.check_intact(_shards_of(path))
+
+
+def _shards_of(path: Path) -> tuple[ShardRecord, ...]:
     with open_store(path) as store:
-        check_intact(path, store.shards)
+        return store.shards
 
 
 def _require_growth(path: Path, identity: Identity, made_from: Mapping[str, Any], *, append: bool) -> None:

@@ -9,6 +9,7 @@ from embedpipe.store.matrix import ViewMatrix
 from embedpipe.store.origin import EarlierRun
 from embedpipe.store.place import StorePlace
 from embedpipe.store.reader import Store, open_store
+from embedpipe.store.remote import Mirror, is_url
 from embedpipe.store.sentence import StoredSentence
 from embedpipe.store.settings import StoreSettings
 from embedpipe.store.verify import verify
@@ -20,6 +21,7 @@ __all__ = [
     "EarlierRun",
     "Finding",
     "MadeShard",
+    "Mirror",
     "ShardMaker",
     "ShardRecord",
     "Store",
@@ -30,6 +32,7 @@ __all__ = [
     "ViewMatrix",
     "check_intact",
     "export_store",
+    "is_url",
     "open_store",
     "verify",
 ]

@@ -153,7 +153,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         **manifest.origin.as_json,
         "views": manifest.views,
     }
-    content = "".join(f"{line}\n" for line in (json.dumps(header), *map(_line, manifest.shards))).encode()
+    content = "".join(f"{line}\n" for line in (json.dumps(header), *map(record_line, manifest.shards))).encode()
     path = folder / MANIFEST
     if not path.exists() or path.read_bytes() != content:
         write_file(partial_of(path), [content], "manifest")
@@ -162,10 +162,11 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def append_record(folder: Path, record: ShardRecord) -> None:
     """Commit a shard whose file is on the disk."""
-    append_line(folder / MANIFEST, _line(record))
+    append_line(folder / MANIFEST, record_line(record))
 
 
-def _line(record: ShardRecord) -> str:
+def record_line(record: ShardRecord) -> str:
+    """A shard's line of the manifest."""
     return json.dumps(record.as_json)
 
 

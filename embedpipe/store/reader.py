@@ -20,6 +20,7 @@ from embedpipe.store.columns import range_at, read_offsets
 from embedpipe.store.id_index import find_ids
 from embedpipe.store.manifest import ShardRecord
 from embedpipe.store.matrix import ViewMatrix
+from embedpipe.store.remote import LocalCopy, is_url
 from embedpipe.store.sentence import StoredSentence, read_sentences
 from embedpipe.store.sentence_ids import SENTENCES_A_READ, SentenceIds, within
 from embedpipe.store.store_file import StoreFile
@@ -48,6 +49,8 @@ class StoredLabel:
 def open_store(path: str | os.PathLike[str]) -> Store:
     """Open a store for reading. Nothing is loaded before it is asked for.
 
+    :param path: Of its file; or a URL such as ``s3://bucket/features.h5``, of which a copy is kept on this machine, in
+        ``$XDG_CACHE_HOME``: the file itself, and each shard from when it is first read.
     :raises StoreError: If there is no such file, or it is not readable.
     :raises NotAStoreError: If the file is something else.
     :raises FormatVersionError: If a newer embedpipe wrote it.
@@ -61,14 +64,20 @@ class Store(Sequence[StoredSentence]):
 
     It can be used as a context manager, pickled and sent to workers (they open it again), and read after a fork.
 
-    :param path: The file.
+    :param path: The file, or a URL.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._absolute = self.path.absolute()  # the working directory may change
-        self.file = StoreFile(self.path)
+        copy = LocalCopy(str(path)) if is_url(path) else None
+        self.path = Path(path) if copy is None else copy.path
+        self._again = self.path.absolute() if copy is None else str(path)  # the working directory may change
+        self.file = StoreFile(self.path, None if copy is None else copy.fetch)
         self._matrices: dict[str, ViewMatrix] = {}
+
+    @property
+    def source(self) -> str:
+        """Where it is: its path as it was given, or its URL, of which ``path`` is a copy."""
+        return self._again if isinstance(self._again, str) else str(self.path)
 
     @property
     def format_version(self) -> int:
@@ -257,7 +266,7 @@ class Store(Sequence[StoredSentence]):
         self.close()
 
     def __reduce__(self) -> Any:
-        return open_store, (self._absolute,)
+        return open_store, (self._again,)
 
     def __repr__(self) -> str:
         views = ", ".join(self.views) or "none"

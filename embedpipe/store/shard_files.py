@@ -68,6 +68,7 @@ class ShardFiles:
     :param origin: What each shard must say that it was made of.
     :param known: By index, shards that need not be looked into.
     :param ids_at: Gives the ids of some sentences from elsewhere than the shards, to tell whether a shard has its own place.
+    :param fetch: Brings a shard that is not there, from wherever the store is.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class ShardFiles:
         *,
         known: Mapping[int, KnownShard] = MappingProxyType({}),
         ids_at: Callable[[int, int], list[str]] | None = None,
+        fetch: Callable[[ShardRecord], None] | None = None,
     ) -> None:
         self.records = tuple(records)
         self._store = store
@@ -87,6 +89,7 @@ class ShardFiles:
         self._views = views
         self._origin = origin
         self._ids_at = ids_at
+        self._fetch = fetch
         self._known = dict(known)
         self._files: dict[int, _OpenFile] = {}  # the least recently used first
         self._is_closed = False
@@ -161,6 +164,8 @@ class ShardFiles:
         if self._is_closed:
             raise StoreError(f"cannot read the store {self._store}: it has been closed. Open it again with open_store.")
         path = f"{self._folder}/{self.records[index].name}"
+        if self._fetch is not None and not os.path.lexists(path):
+            self._fetch(self.records[index])
         try:
             found = os.lstat(path)
             if not stat.S_ISREG(found.st_mode) or stat.S_ISLNK(os.lstat(self._folder).st_mode):

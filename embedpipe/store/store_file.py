@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,21 @@ from embedpipe.store.shard_files import ShardedColumn, ShardFiles
 
 
 class StoreFile(SealedFile):
-    """The file of a whole store, open for reading; shards are opened as they are needed."""
+    """The file of a whole store, open for reading; shards are opened as they are needed.
+
+    :param fetch: Brings a shard that is not there.
+    """
 
     may_have_shards = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fetch: Callable[[ShardRecord], None] | None = None) -> None:
         super().__init__(path)
         self._files: ShardFiles | None = None
         if table := self.structure.table:
             folder = shards_folder(Path(os.path.realpath(path)))
             ids = self.text(names.SENTENCE_ID)
-            self._files = ShardFiles(path, folder, table.records, self.structure.views, table.origin, ids_at=ids.read)
+            views, origin = self.structure.views, table.origin
+            self._files = ShardFiles(path, folder, table.records, views, origin, ids_at=ids.read, fetch=fetch)
 
     @property
     def shards(self) -> tuple[ShardRecord, ...]:

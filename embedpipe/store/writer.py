@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +59,7 @@ class StoreWriter:
     :param grows_from: Identity of the finished store at the path, to which sentences are to be added. It stays as it is until
         :meth:`finish` puts the grown one in its place, and nothing is written before the first new shard. A growth to the same
         identity that did not come to its end is gone on with; one to another identity is started over.
+    :param on_commit: Called for each shard that is on the disk for good.
     :raises StoreError: On entering, if the store cannot or must not be written; later, if a block is not fit or the disk full.
     """
 
@@ -71,6 +72,7 @@ class StoreWriter:
         single_file: bool = True,
         restart: bool = False,
         grows_from: Mapping[str, Any] | None = None,
+        on_commit: Callable[[ShardRecord], None] = lambda record: None,
     ) -> None:
         self.path = Path(path)
         self.views = dict(views)
@@ -78,6 +80,7 @@ class StoreWriter:
         self._folder = self._place.folder
         self._single_file = single_file
         self._restart = restart
+        self._on_commit = on_commit
         self._grows_from = None if grows_from is None else as_json(grows_from, "identity")
         self._is_open = self._is_begun = False
         self._known = KnownSentences(self._file_of)
@@ -292,6 +295,7 @@ class StoreWriter:
         append_record(self._folder, record)
         self._committed.add(record)
         self._looked_into[name] = KnownShard.of(self._folder / name, layout)
+        self._on_commit(record)
 
     def _check_new(self, sentences: Sentences) -> None:
         """Check that sentences agree with those that are there."""
