@@ -24,6 +24,7 @@ from embedpipe.store import StorePlace, StoreWriter, check_intact, open_store
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
     from embedpipe.engines.engine import Engine
+    from embedpipe.extraction import Embedder
     from embedpipe.job import EngineSettings
     from embedpipe.progress import Progress
     from embedpipe.store import Mirror, ShardRecord
@@ -74,24 +75,43 @@ def run(
             grows_from=None if made_from is None else stored_identity(made_from),
             on_commit=(lambda record: None) if mirror is None else mirror.commit,
         ) as writer:
-            old_part = None if made_from is None else OldPart.of_store(path, made_from)
             if mirror is not None:
                 for shard in writer.shards:  # made before; maybe not brought up
                     mirror.commit(shard)
-            encoding_started, gaps = time.time(), writer.gaps()
-            needed = estimate_bytes(config.job.corpus, embedder) - sum(shard.size_bytes for shard in writer.shards)
-            require_space(path, max(0, needed))
-            done = engine.make_shards(config, embedder, writer, old_part, on_progress)
-            times = {"started": started, "encoding_started": encoding_started, "ended": time.time()}
-            made_of = {
-                "config": config.resolved,
-                "fingerprint": identity.fingerprint,
-                "inputs": identity.inputs,
-                "failures": writer.failures,
-            }
-            described = describe_run(embedder, done, num_kept=_num_outside(writer.shards, gaps), times=times)
-            writer.finish(made_of | described | earlier_runs(writer.grown_from, made_from))
+            _complete(writer, config, engine, embedder, identity, made_from, started=started, on_progress=on_progress)
     return True
+
+
+def _complete(
+    writer: StoreWriter,
+    config: LoadedConfig,
+    engine: Engine,
+    embedder: Embedder,
+    identity: Identity,
+    made_from: Mapping[str, Any] | None,
+    *,
+    started: float,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Make the shards that are missing, and one store of all.
+
+    :param made_from: The provenance of the finished store that grows.
+    :param started: When the run was, in seconds since the epoch.
+    """
+    old_part = None if made_from is None else OldPart.of_store(writer.path, made_from)
+    encoding_started, gaps = time.time(), writer.gaps()
+    needed = estimate_bytes(config.job.corpus, embedder) - sum(shard.size_bytes for shard in writer.shards)
+    require_space(writer.path, max(0, needed))
+    done = engine.make_shards(config, embedder, writer, old_part, on_progress)
+    times = {"started": started, "encoding_started": encoding_started, "ended": time.time()}
+    made_of = {
+        "config": config.resolved,
+        "fingerprint": identity.fingerprint,
+        "inputs": identity.inputs,
+        "failures": writer.failures,
+    }
+    described = describe_run(embedder, done, num_kept=_num_outside(writer.shards, gaps), times=times)
+    writer.finish(made_of | described | earlier_runs(writer.grown_from, made_from))
 
 
 def _num_outside(shards: Sequence[ShardRecord], gaps: Sequence[tuple[int, int | None]]) -> int:

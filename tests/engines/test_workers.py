@@ -146,6 +146,16 @@ def _others_of(script: Path) -> list[str]:
     return found
 
 
+def test_what_is_irregular_in_the_corpus_is_told_as_by_one_process(config: Any, tmp_path: Path) -> None:
+    lines = [f"{WORDS[number % 7]}\tO\n" + ("\n", " \n", "\n \n")[number % 3] for number in range(120)]
+    (tmp_path / "c.conll").write_text("".join(lines) + " \n", encoding="utf-8")
+    given = config | {"corpus": {"type": "conll2003", "path": str(tmp_path / "c.conll")}, "store": {"shard_size": 1500}}
+    with embedpipe.extract(given, tmp_path / "one.h5") as one, embedpipe.extract(given, tmp_path / "s.h5", workers=2) as store:
+        (warning,) = store.provenance["corpus_warnings"]
+        assert len(store.shards) > 5 and warning["count"] == 81
+        assert store.provenance["corpus_warnings"] == one.provenance["corpus_warnings"]
+
+
 def test_what_is_raised_in_a_process_is_raised_here(config: Any, tmp_path: Path) -> None:
     too_large = {"layers": {"type": "weighted_sum", "layers": [0], "weights": [1e30]}}
     given = config | {"views": {"last": too_large}, "store": {"dtype": "float16"}}
