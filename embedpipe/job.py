@@ -76,8 +76,8 @@ class Local:
 class Ray:
     """On a Ray cluster, or with a Ray that is started on this machine for the run; ``pip install 'embedpipe[ray]'``.
 
-    The corpus, the model and the folder of the store must be at the same paths on all nodes. The process that was started reads
-    no corpus and computes nothing: it gives out ranges of sentences and commits the shards.
+    The corpus, the model and the folder of the store must be at the same paths on all nodes. The process that was started
+    hashes the files, gives out ranges of sentences and commits the shards; it embeds nothing.
 
     :param workers: How many make shards at the same time, each with its own encoder. Where the cluster has no room for all of
         them, those that there is room for begin.

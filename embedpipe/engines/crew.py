@@ -143,7 +143,12 @@ class _Crew:
                     member.worker.send(range_)
 
     def _of_a_slow_one(self) -> Range | None:
-        """A range that one worker has and does not come to, so that another does it as well: who is first makes the shard."""
+        """A range that one worker has and does not come to, so that another does it as well: who is first makes the shard.
+
+        Only when all ranges are given out: before, there will be something that nobody does yet.
+        """
+        if not self._ranges.is_given_out:
+            return None
         waiting = [start for member in self._members for start in member.at[1:]]
         if self._seconds:
             long_ago = time.monotonic() - _SLOW * statistics.median(self._seconds)

@@ -100,6 +100,11 @@ class Ranges:
             self._again.append(self._read.pop(start))
 
     @property
+    def is_given_out(self) -> bool:
+        """Whether nothing is left, and will be, that nobody has, if nobody is lost."""
+        return not (self._gaps or self._again or self._unread)
+
+    @property
     def is_done(self) -> bool:
         """Whether every sentence has its shard."""
         return not (self._gaps or self._again or self._read or self._unread)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from test_workers import shards, text, write_vectors
 import embedpipe
 from embedpipe.config import load_config
 from embedpipe.engines import crew
+from embedpipe.engines.corpus_part import CorpusPart
 from embedpipe.engines.crew import extract_at_once
 from embedpipe.engines.ranges import Range
 from embedpipe.engines.shard_worker import ShardWork, serve_ranges
+from embedpipe.extraction import Embedder
 
 
 class Threads:
@@ -104,6 +107,32 @@ def config(tmp_path: Path) -> dict[str, Any]:
         "views": {"last": {"layers": "last"}},
         "store": {"shard_size": 3000},
     }
+
+
+def test_while_there_is_something_to_give_out_nobody_is_given_what_another_has(
+    config: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(crew, "_SLOW", 0.0)
+    given: list[tuple[bool, bool]] = []
+    help_out = crew._Crew._of_a_slow_one
+
+    def watched(self: Any) -> Any:
+        given.append((self._ranges.is_given_out, (range_ := help_out(self)) is not None))
+        return range_
+
+    def make_shards(self: Any, config: Any, embedder: Any, writer: Any, old_part: Any, on_progress: Any) -> Any:
+        return extract_at_once(Threads(ShardWork(config, writer.maker, old_part)), writer, 4, 0, on_progress)
+
+    def late(function: Any, seconds: float) -> Any:
+        return lambda *given, **named: (time.sleep(seconds), function(*given, **named))[1]
+
+    monkeypatch.setattr(CorpusPart, "at", late(CorpusPart.at, 0.02))
+    monkeypatch.setattr(Embedder, "embed_block", late(Embedder.embed_block, 0.05))
+    monkeypatch.setattr(crew._Crew, "_of_a_slow_one", watched)
+    monkeypatch.setattr("embedpipe.engines.local.LocalEngine.make_shards", make_shards)
+    embedpipe.extract(config, tmp_path / "s.h5").close()
+    assert (False, False) in given, "who was idle while another one read"
+    assert (False, True) not in given
 
 
 @pytest.mark.parametrize(("stuck", "tells_late"), [(None, False), (0, False), (0, True)])

@@ -63,9 +63,9 @@ def test_a_range_says_where_to_begin_and_what_is_reported_also_when_it_is_given_
 def test_a_shard_that_two_make_is_made_once() -> None:
     ranges = Ranges([(0, 5)])
     ranges.take()
-    assert ranges.to_make(0) is None, "nobody has read it yet"
+    assert ranges.to_make(0) is None and not ranges.is_given_out, "nobody has read it yet"
     ranges.read(0, 5)
-    assert ranges.to_make(0) == Range(0, 5)
+    assert ranges.to_make(0) == Range(0, 5) and ranges.is_given_out
     assert ranges.made(0) and not ranges.made(0)
     assert ranges.to_make(0) is None and ranges.is_done
 
