@@ -239,6 +239,7 @@ def extract(
             done = replace(done.after(block, read.after(len(block.sentences))), size_bytes=log.size_bytes)
             read.forget(len(block.sentences))
             on_progress(done)
+            del block  # the writer lets go of it while it writes
         if sealing is not None:
             sealing.result()
     return done

@@ -44,13 +44,14 @@ def check_block(block: Block, views: Mapping[str, ViewInfo]) -> None:
             raise StoreError(f"cannot store a block: view {name!r} has shape {found}, expected {expected}.")
 
 
-def stored_rows(block: Block, name: str, info: ViewInfo) -> Iterator[FloatArray]:
+def stored_rows(block: Block, name: str, info: ViewInfo, rows: FloatArray) -> Iterator[FloatArray]:
     """The rows of a view in the dtype of the store, checked piece by piece as they are asked for.
 
+    :param block: That they are of; its views are not looked at.
     :raises StoreError: Before the first piece, if they are no floating-point numbers.
     :raises NonFiniteError: If a number is not finite, or not within the range of that dtype; names the sentence.
     """
-    rows = np.asarray(block.views[name])
+    rows = np.asarray(rows)
     if not np.issubdtype(rows.dtype, np.floating):
         raise StoreError(f"cannot store a block: view {name!r} has dtype {rows.dtype}, expected {info.dtype}.")
     return _pieces(block, name, info, rows)

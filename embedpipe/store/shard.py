@@ -7,6 +7,7 @@ written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,8 +59,9 @@ def shard_image(
     id_hashes: HashArray,
     provenance: Mapping[str, Any],
 ) -> tuple[FileImage, dict[Count, int]]:
-    """The file of a checked block, not yet written."""
-    sentences = block.sentences
+    """The file of a checked block, not yet written; it lets go of each view as soon as that is."""
+    sentences, vectors = block.sentences, block.views
+    block = replace(block, views={})
     documents, document_index = _documents(sentences)
     counts: dict[Count, int] = {
         "num_documents": len(documents),
@@ -70,7 +72,7 @@ def shard_image(
     columns = {names.DOCUMENT_INDEX: document_index, **_sentence_columns(block), **_word_columns(block)}
     columns[names.ID_ORDER] = np.argsort(id_hashes, kind="stable").astype("<i8")
     columns[names.ID_HASHES] = id_hashes[columns[names.ID_ORDER]]
-    image = FileImage(large=sum(np.asarray(view).nbytes for view in block.views.values()) >= _LARGE_BYTES)
+    image = FileImage(large=sum(np.asarray(view).nbytes for view in vectors.values()) >= _LARGE_BYTES)
     add_text(image, names.DOCUMENT_ID, documents)
     add_text(image, names.SENTENCE_ID, [sentence.id for sentence in sentences])
     add_text(image, names.SENTENCE_TEXT, [sentence.text for sentence in sentences])
@@ -82,7 +84,7 @@ def shard_image(
         codes = np.array(label.codes, names.CODE)
         add_label(image, name, label.unit, [codes], len(codes), list(label.vocabulary))
     add_json(image, names.PROVENANCE, provenance)
-    add_views(image, views, counts, {name: stored_rows(block, name, info) for name, info in views.items()})
+    add_views(image, views, counts, {name: stored_rows(block, name, info, vectors[name]) for name, info in views.items()})
     add_attributes(image, counts)
     return image, counts
 

@@ -242,7 +242,8 @@ class StoreWriter:
     def _all_shards(self) -> ShardFiles | HeldShard:
         """What the store is made of."""
         if self._held is not None:
-            return HeldShard(self._held, self.views)
+            held, self._held = self._held, None  # what is written of it takes no memory any more
+            return HeldShard(held, self.views)
         known = {index: self._looked_into[shard.name] for index, shard in enumerate(self._committed)}
         return ShardFiles(self.path, self._folder, self.shards, self.views, self._origin, known=known)
 

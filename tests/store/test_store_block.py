@@ -8,16 +8,17 @@ from embedpipe.errors import NonFiniteError
 from embedpipe.store.block import stored_rows
 
 
-def block_of(numbers: np.ndarray) -> Block:
-    """One sentence a number, which is all of its vector."""
-    none, zeros = np.empty(0, np.int64), np.zeros(len(numbers), np.int64)
-    sentences = tuple(Sentence.from_words(str(index), "d", []) for index in range(len(numbers)))
-    return Block(sentences, zeros, none, zeros, none, none.reshape(0, 2), {"all": numbers[:, None]})
+def block_of(num_sentences: int) -> Block:
+    """Sentences without words."""
+    none, zeros = np.empty(0, np.int64), np.zeros(num_sentences, np.int64)
+    sentences = tuple(Sentence.from_words(str(index), "d", []) for index in range(num_sentences))
+    return Block(sentences, zeros, none, zeros, none, none.reshape(0, 2), {})
 
 
 def stored(numbers: np.ndarray) -> np.ndarray:
+    """What is stored of sentences whose vectors are one number each."""
     info = ViewInfo("sentence", 1, (0,), str(numbers.dtype), "x", "mean")
-    return np.concatenate([*stored_rows(block_of(numbers), "all", info)]).ravel()
+    return np.concatenate([*stored_rows(block_of(len(numbers)), "all", info, numbers[:, None])]).ravel()
 
 
 def test_each_finite_float16_is_stored_bit_for_bit_and_no_other() -> None:

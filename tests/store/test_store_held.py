@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from store_samples import IDENTITY, VIEWS, Sample, fixed_sample, identity_of, make_sample, samples
 
-from embedpipe.dataflow import Block, Sentence
+from embedpipe.dataflow import Block, Sentence, ViewInfo
 from embedpipe.errors import NonFiniteError, StoreError
 from embedpipe.store import StoreWriter, durable, open_store
 
@@ -114,3 +115,19 @@ def test_a_vector_that_is_not_finite_is_found_before_the_store_is_there(tmp_path
         writer.append(replace(block, views={**block.views, "last": rows}), 0)
         writer.finish({})
     assert not (tmp_path / "s.h5").exists()
+
+
+def test_the_vectors_take_no_memory_any_more_when_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    num_sentences, size = 4096, 256
+    views = {name: ViewInfo("sentence", size, (0,), "float32", name, "mean") for name in "abc"}
+    rows = {name: np.ones((num_sentences, size), np.float32) for name in views}
+    alive = [weakref.ref(each) for each in rows.values()]
+    none, zeros = np.empty(0, np.int64), np.zeros(num_sentences, np.int64)
+    sentences = tuple(Sentence.from_words(str(index), "d", []) for index in range(num_sentences))
+    counts: dict[str, int] = {}
+    monkeypatch.setattr(durable, "commit_point", lambda name: counts.update({name: sum(each() is not None for each in alive)}))
+    with StoreWriter(tmp_path / "store.h5", views) as writer:
+        writer.append(Block(sentences, zeros, none, zeros, none, none.reshape(0, 2), rows, is_last=True), 0)
+        del rows
+        writer.finish({})
+    assert (counts["before write: store"], counts["after fsync: store"]) == (3, 0)
