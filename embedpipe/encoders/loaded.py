@@ -16,6 +16,7 @@ from embedpipe.encoders.capture import LayerCapture, outermost_layers
 from embedpipe.encoders.device import Precision, choose_device, choose_dtype
 from embedpipe.encoders.inputs import inputs_of
 from embedpipe.encoders.outline import is_causal, layers_and_width, longest_window
+from embedpipe.encoders.packed_linear import pack_weights
 from embedpipe.encoders.saturation import SaturationWatch
 from embedpipe.errors import EncoderError
 
@@ -36,6 +37,8 @@ class LoadedTransformer:
         self._precision = precision
         dtype = choose_dtype(precision, self._device)
         self._model = load_model(files, dtype, allow_pickle=allow_pickle).eval().requires_grad_(False).to(self._device)
+        self._num_parameters = sum(parameter.numel() for parameter in self._model.parameters())
+        pack_weights(self._model)
         self._config: Any = self._model.config
         self.num_layers, self.hidden_size = layers_and_width(self._model, files)
         self.is_causal = is_causal(self._model, self._config)
@@ -56,7 +59,7 @@ class LoadedTransformer:
             "architecture": type(self._model).__name__,
             "num_layers": self.num_layers,
             "hidden_size": self.hidden_size,
-            "num_parameters": sum(parameter.numel() for parameter in self._model.parameters()),
+            "num_parameters": self._num_parameters,
             "precision": self._precision,
             "device": str(self._device),
             "device_name": torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else self._device.type,
