@@ -16,6 +16,7 @@ from embedpipe.blocks import cut, size_in_bytes, skip_to, to_block
 from embedpipe.dataflow import Block, Encoder, ReadLog, Sentence, ViewInfo, WindowedSentence
 from embedpipe.errors import ConfigError, EncoderError
 from embedpipe.free_memory import FreeMemory
+from embedpipe.gpu import BATCHES_AT_A_TIME, own_stream
 from embedpipe.in_order import batch_sentences, embed_in_order, mistakes_in_order
 from embedpipe.layers import combined_size
 from embedpipe.progress import Positions, Progress
@@ -105,13 +106,16 @@ class Embedder:
 
     @property
     def num_threads(self) -> int:
-        """Batches that are encoded side by side: on a CPU one for each core that torch may use, as far as the encoder, by its
-        attribute ``is_thread_safe``, allows it.
+        """Batches that are encoded side by side: on a CPU one for each core that torch may use, on a GPU two, as far as the
+        encoder, by its attribute ``is_thread_safe``, allows it.
         """
         import torch
 
-        is_thread_safe = getattr(self.encoder, "is_thread_safe", False)
-        return min(_MOST_THREADS, torch.get_num_threads()) if self._on_cpu and is_thread_safe else 1
+        if not getattr(self.encoder, "is_thread_safe", False):
+            return 1
+        if self._on_cpu:
+            return min(_MOST_THREADS, torch.get_num_threads())
+        return BATCHES_AT_A_TIME if self._device.startswith("cuda") else 1
 
     @property
     def budget_subwords(self) -> int:
@@ -120,7 +124,11 @@ class Embedder:
 
     @property
     def _on_cpu(self) -> bool:
-        return str(self.encoder.description.get("device", "cpu")) == "cpu"
+        return self._device == "cpu"
+
+    @property
+    def _device(self) -> str:
+        return str(self.encoder.description.get("device", "cpu"))
 
     @property
     def view_infos(self) -> dict[str, ViewInfo]:
@@ -181,7 +189,13 @@ class Embedder:
         groups = group_equal(reduction.windows)
         lengths = [len(reduction.windows[first].input_ids) for first, *_ in groups]
         batches = [[groups[index] for index in chosen] for chosen in plan_batches(lengths, self.budget_subwords)]
-        for num_more in run_side_by_side(lambda batch: self.encode_batch(batch, reduction), batches, self.num_threads):
+        device = self._device
+
+        def run(batch: Sequence[Sequence[int]]) -> int:
+            with own_stream(device):
+                return self.encode_batch(batch, reduction)
+
+        for num_more in run_side_by_side(run, batches, self.num_threads):
             num_done += num_more
             on_batch(num_done, num_subwords, len(block))
         return to_block(block, reduction.rows, reduction.failures)

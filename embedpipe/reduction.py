@@ -10,6 +10,7 @@ import numpy as np
 
 from embedpipe.dataflow import HiddenStates, SpecialSubwords, ViewInfo, Window, WindowedSentence
 from embedpipe.errors import ConfigError, EmbedpipeError
+from embedpipe.gpu import finish, to_host
 from embedpipe.nonfinite import blame_a_layer, largest_values
 from embedpipe.states import SentenceStates
 from embedpipe.subwords import cls_position
@@ -120,6 +121,7 @@ class BlockReduction:
         window, sentence = self.windows[index], self._owner[index]
         places, cls_places = self._places([index], [start])
         piece = (window, _rows(flat, places), _rows(flat, cls_places))
+        finish(next(iter(flat.values())).device)  # the sentence's last window may be another thread's
         with self._lock:
             if sentence in self.failures:
                 return
@@ -136,7 +138,7 @@ class BlockReduction:
     def _reduce(self, sentences: Sequence[int], flat: Mapping[int, Tensor], places: Tensor, cls: Mapping[int, Tensor]) -> None:
         """Take the rows of all views from the states of whole sentences; see :class:`~embedpipe.states.SentenceStates`."""
         states = self._states(sentences, flat, places, cls)
-        taken = {name: self._rows_of(name, view, states) for name, view in self._views.items()}
+        taken = to_host({name: self._rows_of(name, view, states) for name, view in self._views.items()})
         self._find_failures(sentences, taken, states)
         fine = [position for position, sentence in enumerate(sentences) if sentence not in self.failures]
         numbers = {unit: self._row_numbers(unit, sentences) for unit in {view.unit for view in self._views.values()}}
@@ -168,12 +170,10 @@ class BlockReduction:
             second_starts=torch.from_numpy(firsts + self._num_first[np.asarray(sentences)]).to(device),
         )
 
-    def _rows_of(self, name: str, view: View, states: SentenceStates) -> FloatArray:
+    def _rows_of(self, name: str, view: View, states: SentenceStates) -> Tensor:
         import torch
 
-        dtype = getattr(torch, str(self.rows[name].dtype))
-        rows: FloatArray = view.rows(states, self._num_layers, dtype).cpu().numpy()
-        return rows
+        return view.rows(states, self._num_layers, getattr(torch, str(self.rows[name].dtype)))
 
     def _find_failures(self, sentences: Sequence[int], taken: Mapping[str, FloatArray], states: SentenceStates) -> None:
         for name, rows in taken.items():
