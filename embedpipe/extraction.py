@@ -118,11 +118,6 @@ class Embedder:
         return BATCHES_AT_A_TIME if self._device.startswith("cuda") else 1
 
     @property
-    def budget_subwords(self) -> int:
-        """Most subwords of a batch, padding counted."""
-        return self.batching.budget(on_cpu=self._on_cpu)
-
-    @property
     def _on_cpu(self) -> bool:
         return self._device == "cpu"
 
@@ -176,6 +171,14 @@ class Embedder:
         wanted = itertools.islice(windowed, start - begin, None if stop is None else stop - begin)
         yield from cut(wanted, size_in_bytes(self.view_infos), self.block_bytes)
 
+    def plan(self, lengths: Sequence[int]) -> list[list[int]]:
+        """The batches of a block.
+
+        :param lengths: Subwords of its windows.
+        :returns: Indices into ``lengths``, each exactly once.
+        """
+        return plan_batches(lengths, self.batching.budget(sum(lengths), on_cpu=self._on_cpu))
+
     def embed_block(self, block: Sequence[WindowedSentence], on_batch: OnBatch) -> Block:
         """Run a block through the encoder.
 
@@ -188,7 +191,7 @@ class Embedder:
         num_subwords, num_done = sum(len(sentence.subwords.subword_ids) for sentence in block), 0
         groups = group_equal(reduction.windows)
         lengths = [len(reduction.windows[first].input_ids) for first, *_ in groups]
-        batches = [[groups[index] for index in chosen] for chosen in plan_batches(lengths, self.budget_subwords)]
+        batches = [[groups[index] for index in chosen] for chosen in self.plan(lengths)]
         device = self._device
 
         def run(batch: Sequence[Sequence[int]]) -> int:

@@ -23,6 +23,7 @@ def one_pass(package: str, settings: str, load: Callable[[str], Any], extract: C
     with Path(corpus).open(encoding="utf-8") as lines:
         sentences = [json.loads(line)["words"] for line in lines]
     model = load(folder)
+    Path(output).unlink(missing_ok=True)  # of the pass before
     started = time.perf_counter()
     extract(model, sentences, output)
     seconds = time.perf_counter() - started

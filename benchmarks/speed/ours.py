@@ -40,11 +40,14 @@ class Extraction:
         return load_config(config).job
 
     def run(self, store: Path) -> Run:
-        """Extract to a path; tokenizer and encoder are loaded anew before the clock starts, so that nothing is kept in them."""
+        """Extract to a path. Before the clock starts, what the last turn has left there is removed, and tokenizer and encoder
+        are loaded anew, so that nothing is kept in them.
+        """
 
         def once() -> float:
             job = self.job()
             embedder = job.load()
+            store.unlink(missing_ok=True)
             started = time.perf_counter()
             write_store(job, embedder, store)
             return time.perf_counter() - started

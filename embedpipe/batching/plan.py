@@ -13,26 +13,32 @@ _SHARE_OF_A_START = 32
 """Of the budget, by which a batch takes longer than its subwords do: what it takes to start it, in every layer. Measured with
 MiniLM on a CPU: about 60 subwords in float32, and 170 in bfloat16."""
 
+_BATCHES_OF_A_BLOCK, _LEAST_ON_A_CPU = 12, 256
+"""So that threads that share the batches of little text end at about the same time. The number of threads is not asked for: it
+would change the last digits of the vectors."""
+
 
 @dataclass(frozen=True)
 class Batching:
     """How many subwords go through the encoder at a time.
 
     :param budget_subwords: Subwords of one batch, padding and special ones counted. A longer window goes alone. Left out: 2048
-        on a CPU, where the numbers of a batch should fit its caches, and 32,768 on a GPU. ``"auto"``: the fastest, measured on
+        on a CPU, where the numbers of a batch should fit its caches, and less where a block is less than a dozen of these;
+        32,768 on a GPU. ``"auto"``: the fastest, measured on
         the corpus's first sentences in some ten seconds where a store is begun; the store says which, and keeps to it.
     """
 
     budget_subwords: Annotated[int, Gt(0)] | Literal["auto"] | None = None
 
-    def budget(self, *, on_cpu: bool) -> int:
-        """The budget of a given encoder; where it is to be measured and has not been, the one that it has if left out.
+    def budget(self, num_subwords: int, *, on_cpu: bool) -> int:
+        """The budget of a block; where it is to be measured and has not been, the one that it has if left out.
 
-        :param on_cpu: Whether it is on a CPU.
+        :param num_subwords: Of the block.
+        :param on_cpu: Whether the encoder is on a CPU.
         """
         if isinstance(self.budget_subwords, int):
             return self.budget_subwords
-        return _ON_A_CPU if on_cpu else _ELSEWHERE
+        return min(_ON_A_CPU, max(_LEAST_ON_A_CPU, num_subwords // _BATCHES_OF_A_BLOCK)) if on_cpu else _ELSEWHERE
 
 
 def plan_batches(lengths: Sequence[int], budget_subwords: int) -> list[list[int]]:

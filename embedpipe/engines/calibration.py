@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from embedpipe.batching import collate, group_equal, plan_batches
+from embedpipe.batching import collate, group_equal
 from embedpipe.blocks import size_in_bytes
 from embedpipe.errors import EncoderError
 from embedpipe.reduction import BlockReduction
@@ -75,7 +75,7 @@ def calibrate(embedder: Embedder, sample: Sequence[WindowedSentence], seconds: f
     )
     groups = group_equal(reduction.windows)
     lengths = [len(reduction.windows[first].input_ids) for first, *_ in groups]
-    batches = [[groups[index] for index in batch] for batch in plan_batches(lengths, embedder.budget_subwords)]
+    batches = [[groups[index] for index in batch] for batch in embedder.plan(lengths)]
     if not batches:
         return None
     deadline = time.perf_counter() + seconds

@@ -58,9 +58,17 @@ def test_few_numbers_of_a_usual_corpus_are_padding():
         assert 1 - sum(lengths) / padded < 0.03
 
 
-def test_a_budget_that_is_left_out_depends_on_the_device_alone():
-    assert Batching(7).budget(on_cpu=True) == Batching(7).budget(on_cpu=False) == 7
-    assert Batching().budget(on_cpu=True) < Batching().budget(on_cpu=False)
+@given(st.integers(0, 10**7))
+def test_a_budget_that_is_given_is_taken_whatever_the_device_and_the_block(num_subwords):
+    assert Batching(7).budget(num_subwords, on_cpu=True) == Batching(7).budget(num_subwords, on_cpu=False) == 7
+
+
+@given(st.integers(0, 10**7))
+def test_a_budget_that_is_left_out_is_one_for_a_gpu_and_cuts_a_small_block_into_a_dozen_batches_on_a_cpu(num_subwords):
+    assert Batching().budget(num_subwords, on_cpu=False) == Batching().budget(0, on_cpu=False)
+    budget = Batching().budget(num_subwords, on_cpu=True)
+    assert 256 <= budget <= 2048
+    assert budget in (256, 2048) or budget == num_subwords // 12
 
 
 @given(st.lists(st.lists(st.integers(0, 2), max_size=3), max_size=12))

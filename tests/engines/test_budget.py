@@ -77,7 +77,7 @@ def test_the_budget_is_the_one_that_is_fastest(config: Any, monkeypatch: Any, ca
 
 def test_a_larger_budget_that_is_hardly_faster_is_not_taken(config: Any, monkeypatch: Any) -> None:
     seconds = {512: 1.0, 1024: 0.98, 2048: 0.975, 4096: 0.1}
-    monkeypatch.setattr(module, "_seconds", lambda embedder, sample: seconds[embedder.budget_subwords])
+    monkeypatch.setattr(module, "_seconds", lambda embedder, sample: seconds[embedder.batching.budget_subwords])
     embedder = load_config(config).job.load()
     assert measured_budget(embedder, Corpus((50,) * 400)) == 512, "two in vain are enough"
 
