@@ -53,12 +53,12 @@ def finish(device: torch.device) -> None:
         torch.cuda.current_stream(device).synchronize()
 
 
-def to_host(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-    """The numbers of tensors, in this machine's memory; those that are there already are not copied."""
-    copies = {name: _begin_copy(tensor) for name, tensor in tensors.items()}
-    for device in {tensor.device for tensor in tensors.values()}:
+def to_host(*groups: Mapping[str, Tensor]) -> list[dict[str, np.ndarray[Any, Any]]]:
+    """The numbers of groups of tensors, in this machine's memory; those that are there already are not copied."""
+    copies = [{name: _begin_copy(tensor) for name, tensor in tensors.items()} for tensors in groups]
+    for device in {tensor.device for tensors in groups for tensor in tensors.values()}:
         finish(device)
-    return {name: copy.numpy() for name, copy in copies.items()}
+    return [{name: copy.numpy() for name, copy in copied.items()} for copied in copies]
 
 
 def _begin_copy(tensor: Tensor) -> Tensor:

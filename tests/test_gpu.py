@@ -111,15 +111,18 @@ class OnHost:
 
 def test_all_numbers_are_copied_side_by_side_and_waited_for_once(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "_unmovable", lambda tensor: OnHost(cuda, tensor))
-    tensors: dict[str, Any] = {name: OnGpu([number, 1.0]) for number, name in enumerate("abc")}
-    copies = gpu.to_host(tensors)
-    assert {name: copy.tolist() for name, copy in copies.items()} == {"a": [0, 1], "b": [1, 1], "c": [2, 1]}
+    tensors: dict[str, Any] = {name: OnGpu([number, 1.0]) for number, name in enumerate("ab")}
+    others: dict[str, Any] = {"a": OnGpu([5.0])}
+    copies, other_copies = gpu.to_host(tensors, others)
+    assert {name: copy.tolist() for name, copy in copies.items()} == {"a": [0, 1], "b": [1, 1]}
+    assert other_copies["a"].tolist() == [5]
     assert cuda.default.num_waits == 1
 
 
 def test_on_a_cpu_nothing_is_copied() -> None:
     tensor = torch.arange(3.0)
-    array = gpu.to_host({"a": tensor})["a"]
+    (copies,) = gpu.to_host({"a": tensor})
+    array = copies["a"]
     array[0] = 7
     assert tensor[0] == 7
     gpu.finish(tensor.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +31,11 @@ class Batches:
     equal_lengths: bool
     inputs: tuple[Inputs, ...]
 
+    def on(self, device: torch.device) -> Batches:
+        """The same, on a device."""
+        moved = tuple({name: each.to(device) for name, each in inputs.items()} for inputs in self.inputs)
+        return replace(self, inputs=moved)
+
     @property
     def name(self) -> str:
         """The budget, and whether nothing is padded."""
@@ -43,10 +48,10 @@ class Batches:
         return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
 
 
-def load_bare(folder: Path, precision: str) -> PreTrainedModel:
+def load_bare(folder: Path, precision: str, device: str = "cpu") -> PreTrainedModel:
     """The model as its users load it."""
     model: PreTrainedModel = AutoModel.from_pretrained(folder, dtype=getattr(torch, precision), attn_implementation="sdpa")
-    return model.eval()
+    return model.eval().to(device)  # type: ignore[arg-type]
 
 
 def forward(model: PreTrainedModel, batches: Batches) -> None:
@@ -56,17 +61,20 @@ def forward(model: PreTrainedModel, batches: Batches) -> None:
             model(**inputs)
 
 
-def fastest_batches(model: PreTrainedModel, windows: Sequence[list[int]]) -> tuple[Batches, dict[str, float]]:
+def fastest_batches(
+    model: PreTrainedModel, windows: Sequence[list[int]], budgets: Sequence[int] = BUDGETS
+) -> tuple[Batches, dict[str, float]]:
     """Try budgets, with and without padding: all of them twice, the best three thrice more.
 
     :returns: The fastest batches, and the fewest seconds of each kind.
     """
-    tried = [make_batches(windows, budget, equal) for budget, equal in itertools.product(BUDGETS, (False, True))]
+    made = (make_batches(windows, budget, equal) for budget, equal in itertools.product(budgets, (False, True)))
+    tried = [batches.on(model.device) for batches in made]
     seconds: dict[Batches, float] = dict.fromkeys(tried, math.inf)
 
     def try_out(some: Iterable[Batches]) -> list[Batches]:
         for batches in some:
-            seconds[batches] = min(seconds[batches], timed(partial(forward, model, batches))())
+            seconds[batches] = min(seconds[batches], timed(partial(forward, model, batches), model.device)())
         return sorted(tried, key=seconds.__getitem__)
 
     order = try_out(tried * 2)

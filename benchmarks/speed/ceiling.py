@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from speed.turns import timed
+
 ROWS = (512, 1024, 2048, 4096, 8192)
 SQUARE = 4096
 _LEAST_SECONDS = 0.5
@@ -42,20 +44,29 @@ def matrix_ceiling(model: PreTrainedModel) -> dict[str, Any]:
     sizes = sorted({(layer.in_features, layer.out_features) for layer in linear_layers(model)})
     shapes = [(rows, *size) for size in sizes for rows in ROWS] + [(SQUARE, SQUARE, SQUARE)]
     with torch.inference_mode():
-        rates = {shape: _best_rate(*shape, model.dtype) for shape in shapes}
+        rates = {shape: _best_rate(*shape, model.dtype, model.device) for shape in shapes}
     shape, flops = max(rates.items(), key=lambda item: item[1])
     gigaflops = {"x".join(map(str, each)): round(rate / 1e9, 1) for each, rate in rates.items()}
     return {"flops": flops, "shape": shape, "gigaflops_by_shape": gigaflops}
 
 
-def _best_rate(rows: int, inputs: int, outputs: int, dtype: torch.dtype) -> float:
+def _best_rate(rows: int, inputs: int, outputs: int, dtype: torch.dtype, device: torch.device) -> float:
     """Operations per second of the fastest product."""
-    left: Tensor = torch.randn(rows, inputs).to(dtype)
-    right: Tensor = torch.randn(outputs, inputs).to(dtype).t()  # as a linear layer has its weights
-    torch.mm(left, right)
+    left: Tensor = torch.randn(rows, inputs).to(device, dtype)
+    right: Tensor = torch.randn(outputs, inputs).to(device, dtype).t()  # as a linear layer has its weights
+    product = timed(lambda: _times(left, right), device)
+    product()
     fastest, until = float("inf"), time.perf_counter() + _LEAST_SECONDS
     while time.perf_counter() < until:
-        started = time.perf_counter()
+        fastest = min(fastest, product())
+    return 2 * rows * inputs * outputs * _products(device) / fastest
+
+
+def _times(left: Tensor, right: Tensor) -> None:
+    for _ in range(_products(left.device)):
         torch.mm(left, right)
-        fastest = min(fastest, time.perf_counter() - started)
-    return 2 * rows * inputs * outputs / fastest
+
+
+def _products(device: torch.device) -> int:
+    """How many at a time: a GPU works off what it is asked for, and to ask takes longer than a small product."""
+    return 1 if device.type == "cpu" else 50

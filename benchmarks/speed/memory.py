@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from speed.corpora import Words, count_words, many_sentences, write_corpus
+from speed.random_encoder import save_random_encoder
 from speed.turns import say
 
 _SHARD_SIZE = "32 MiB"
@@ -31,7 +31,7 @@ def memory_figures(
     :param scratch: Where corpora and stores go; ``None`` for the system's folder of temporary files.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        save_small_encoder(Path(folder, "encoder"), tokenizer, width)
+        save_random_encoder(Path(folder, "encoder"), tokenizer, num_layers=1, width=width, hidden_of_a_head=32)
         figures = [_figures(many_sentences(sentences, size), Path(folder)) for size in sizes]
     small, large = figures[0], figures[-1]
     return {
@@ -40,20 +40,6 @@ def memory_figures(
         "encoder": f"BERT of random weights, 1 layer of {width}",
         "sizes": figures,
     }
-
-
-def save_small_encoder(folder: Path, tokenizer: Path, width: int) -> None:
-    """One layer of random weights, with the tokenizer of another model."""
-    import torch
-    from transformers import BertConfig, BertModel
-
-    vocabulary_size = json.loads((tokenizer / "config.json").read_text())["vocab_size"]
-    sizes = {"hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": max(1, width // 32)}
-    torch.manual_seed(0)
-    BertModel(BertConfig(vocab_size=vocabulary_size, num_hidden_layers=1, **sizes)).save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
-        if (tokenizer / name).exists():
-            shutil.copy(tokenizer / name, folder)
 
 
 def _figures(sentences: Sequence[Words], folder: Path) -> dict[str, Any]:

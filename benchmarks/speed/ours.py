@@ -28,12 +28,13 @@ class Extraction:
     precision: str = "float32"
     views: tuple[str, ...] = SIX
     shard_size: str = "256 MiB"
+    device: str = "cpu"
 
     def job(self) -> Job:
         """What a config of it means."""
         config = {
             "corpus": {"type": "jsonl", "path": str(self.corpus), "words": "words"},
-            "encoder": {"type": "transformer", "model": self.model, "precision": self.precision, "device": "cpu"},
+            "encoder": {"type": "transformer", "model": self.model, "precision": self.precision, "device": self.device},
             "views": {view: {"layers": view} for view in self.views},
             "store": {"dtype": "float16", "shard_size": self.shard_size},
         }

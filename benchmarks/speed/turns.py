@@ -7,16 +7,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
+import torch
+
+CPU = torch.device("cpu")
+
 Run = Callable[[], float]
 """Does its work once and returns the seconds that count: a run that has to load a model first leaves that out."""
 
 
-def timed(work: Callable[[], object]) -> Run:
-    """A run of which everything counts."""
+def timed(work: Callable[[], object], device: torch.device = CPU) -> Run:
+    """A run of which everything counts, on a GPU until it is done."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
 
     def run() -> float:
+        wait()
         started = time.perf_counter()
         work()
+        wait()
         return time.perf_counter() - started
 
     return run
