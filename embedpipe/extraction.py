@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
@@ -192,16 +192,24 @@ class Embedder:
         groups = group_equal(reduction.windows)
         lengths = [len(reduction.windows[first].input_ids) for first, *_ in groups]
         batches = [[groups[index] for index in chosen] for chosen in self.plan(lengths)]
-        device = self._device
-
-        def run(batch: Sequence[Sequence[int]]) -> int:
-            with own_stream(device):
-                return self.encode_batch(batch, reduction)
-
-        for num_more in run_side_by_side(run, batches, self.num_threads):
+        for num_more in self.run_batches(batches, reduction):
             num_done += num_more
             on_batch(num_done, num_subwords, len(block))
         return to_block(block, reduction.rows, reduction.failures)
+
+    def run_batches(self, batches: Sequence[Sequence[Sequence[int]]], reduction: BlockReduction) -> Generator[int, None, None]:
+        """Run batches, several at a time.
+
+        :param batches: Groups of equal windows; see :meth:`encode_batch`.
+        :returns: The number of subwords that are done, batch by batch.
+        """
+        device = self._device
+
+        def run(groups: Sequence[Sequence[int]]) -> int:
+            with own_stream(device):
+                return self.encode_batch(groups, reduction)
+
+        yield from run_side_by_side(run, batches, self.num_threads)
 
     def encode_batch(self, groups: Sequence[Sequence[int]], reduction: BlockReduction) -> int:
         """Run one batch; what the encoder cannot take (out of memory) is halved, down to a sentence's window alone.

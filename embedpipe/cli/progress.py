@@ -12,11 +12,14 @@ from tqdm import tqdm
 if TYPE_CHECKING:
     from embedpipe.progress import Progress
 
+_BEFORE = "loading the encoder ..."
+_CLEAR = "\r\x1b[K"
 _FORMAT = "{percentage:3.0f}% |{bar}| {elapsed} gone, {remaining} left{postfix}"
 
 
 class ProgressLine:
-    """Shows the part of the corpus that is done, the rate, and the time left, both reckoned from the first batch on.
+    """Shows the part of the corpus that is done, the rate, and the time left, both reckoned from the first batch on; and before
+    that what takes so long.
 
     :param done: What has become of the sentences that are counted.
     """
@@ -29,6 +32,7 @@ class ProgressLine:
         self._started = 0.0
 
     def __enter__(self) -> ProgressLine:
+        self._write(_BEFORE)
         return self
 
     def update(self, progress: Progress) -> None:
@@ -36,6 +40,7 @@ class ProgressLine:
         if self._hidden:
             return
         if self._bar is None:
+            self._write(_CLEAR)
             self._bar = tqdm(total=progress.size_bytes, bar_format=_FORMAT, dynamic_ncols=True, leave=False)
             self._started = time.monotonic()
         bar = self._bar
@@ -47,3 +52,10 @@ class ProgressLine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.close()
+        else:
+            self._write(_CLEAR)
+
+    def _write(self, text: str) -> None:
+        if not self._hidden:
+            sys.stderr.write(text)
+            sys.stderr.flush()

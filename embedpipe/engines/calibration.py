@@ -80,13 +80,15 @@ def calibrate(embedder: Embedder, sample: Sequence[WindowedSentence], seconds: f
         return None
     deadline = time.perf_counter() + seconds
     _warm_up(embedder, reduction, batches[len(batches) // 2])
+    batches = [batches[index] for index in _spread(len(batches))]
     num_subwords, started = 0, time.perf_counter()
-    for count, index in enumerate(_spread(len(batches))):
-        if count >= _LEAST_BATCHES and time.perf_counter() > deadline:
-            break
-        embedder.encode_batch(batches[index], reduction)
-        num_subwords += sum(len(reduction.windows[each].input_ids) for group in batches[index] for each in group)
-    return num_subwords / max(time.perf_counter() - started, 1e-9)
+    with contextlib.closing(embedder.run_batches(batches, reduction)) as runs:
+        for count, (batch, _) in enumerate(zip(batches, runs, strict=True), 1):
+            num_subwords += sum(len(reduction.windows[each].input_ids) for group in batch for each in group)
+            seconds = time.perf_counter() - started
+            if count >= _LEAST_BATCHES and time.perf_counter() > deadline:
+                break  # what is under way counts neither as done nor as time
+    return num_subwords / max(seconds, 1e-9)
 
 
 def _as_much_as_a_block(embedder: Embedder, sample: Sequence[WindowedSentence]) -> Sequence[WindowedSentence]:

@@ -179,7 +179,8 @@ def test_progress_is_shown_on_a_terminal_only(workplace):
     os.close(terminal)
     reader.join(10)
     os.close(main)
-    assert b"% |" in shown and b"left" in shown
+    before, bar = shown.index(b"loading the encoder"), shown.index(b"% |")
+    assert before < shown.index(b"\x1b[K") < bar and b"left" in shown
     assert done.stdout.count("\n") == 1
 
 
