@@ -8,14 +8,16 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+import torch
 from elmo_samples import Oracle, write_elmo
 
 import embedpipe
 from embedpipe.config import load_config
-from embedpipe.dataflow import SentenceFlag, WordFlag
+from embedpipe.dataflow import ReadLog, SentenceFlag, WordFlag
 from embedpipe.engines.against import Comparison, compare
 from embedpipe.engines.plan import make_plan
 from embedpipe.errors import ConfigError
+from embedpipe.extraction import Embedder
 from embedpipe.store import StoreWriter
 from embedpipe.store.verify import verify
 
@@ -83,6 +85,22 @@ def test_what_is_stored_is_what_allennlps_parts_give(config, elmo, tmp_path):
         assert (encoder["num_layers"], encoder["hidden_size"], encoder["stateful"]) == (2, 12, False)
         assert store.provenance["tokenizer"]["max_bytes"] == 48
         assert set(store.provenance["inputs"]["model"]) == {"options.json", "weights.hdf5"}
+
+
+def test_how_many_batches_run_side_by_side_changes_no_byte_and_stateful_ones_run_in_order(config, monkeypatch):
+    config = config | {"batching": {"budget_subwords": 24}}
+    sentences = list(load_config(config).job.corpus.sentences(ReadLog()))
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "get_num_threads", lambda: 3)
+        assert embedpipe.load_embedder(config).num_threads == 3
+        assert embedpipe.load_embedder(stateful(config)).num_threads == 1
+    vectors = []
+    for num_threads in (1, 2, 5):
+        embedder = embedpipe.load_embedder(config)
+        monkeypatch.setattr(Embedder, "num_threads", num_threads)
+        blocks = embedder.embed(sentences)
+        vectors.append([rows.tobytes() for block in blocks for rows in block.views.values()])
+    assert vectors[0] == vectors[1] == vectors[2]
 
 
 def test_stateful_vectors_follow_the_corpus_and_the_provenance_says_how(config, elmo, tmp_path):

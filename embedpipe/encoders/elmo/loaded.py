@@ -62,6 +62,8 @@ class LoadedElmo:
         self.batch_sentences = batch_sentences
         """Consecutive sentences of a batch, where the state is carried from batch to batch; ``None`` where it is not."""
         self.carried = None if batch_sentences is None else CarriedStates(bilm)
+        self.is_thread_safe = batch_sentences is None
+        """Whether threads may encode batches side by side: where no batch goes on from another."""
 
     @property
     def files(self) -> tuple[Path, ...]:
