@@ -24,8 +24,8 @@ class Batching:
 
     :param budget_subwords: Subwords of one batch, padding and special ones counted. A longer window goes alone. Left out: 2048
         on a CPU, where the numbers of a batch should fit its caches, and less where a block is less than a dozen of these;
-        32,768 on a GPU. ``"auto"``: the fastest, measured on
-        the corpus's first sentences in some ten seconds where a store is begun; the store says which, and keeps to it.
+        32,768 on a GPU. ``"auto"``: the fastest, measured on the corpus's first sentences in some ten seconds where a store is
+        begun; the store says which, and keeps to it.
     """
 
     budget_subwords: Annotated[int, Gt(0)] | Literal["auto"] | None = None
