@@ -14,6 +14,9 @@ from torch import nn
 if TYPE_CHECKING:
     from torch import Tensor
 
+_OPERATORS = ("_is_mkldnn_bf16_supported", "_reorder_linear_weight", "_linear_pointwise")
+"""Of torch, that its compiler uses; they have no public name, so another version may lack them."""
+
 _NUM_ROWS = 2048
 """Subwords that the layout is best for; the default budget of a batch on a CPU."""
 
@@ -55,6 +58,7 @@ def _pack(module: nn.Module) -> None:
 
 
 def _has_kernels() -> bool:
-    """Whether torch is built with oneDNN, and the CPU multiplies bfloat16."""
+    """Whether torch is built with oneDNN, and has the operators, and the CPU multiplies bfloat16."""
     has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return has_onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    has_operators = has_onednn and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
+    return has_operators and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

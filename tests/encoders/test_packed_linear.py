@@ -73,8 +73,12 @@ def test_float32_is_left_to_transformers_own_kernels(tiny_model):
     assert not any(isinstance(module, PackedLinear) for module in modules)
 
 
-def test_nothing_is_packed_where_there_are_no_kernels(monkeypatch):
+@pytest.mark.parametrize("lacking", ["oneDNN", "an operator"])
+def test_nothing_is_packed_where_there_are_no_kernels(lacking, monkeypatch):
     model = nn.Sequential(linear(4, 4))
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    if lacking == "oneDNN":
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    else:
+        monkeypatch.setattr(packed_linear, "_OPERATORS", (*packed_linear._OPERATORS, "_of_another_version"))
     pack_weights(model)
     assert type(model[0]) is nn.Linear
