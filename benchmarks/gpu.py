@@ -40,6 +40,7 @@ from tokenizers import Tokenizer
 
 import embedpipe
 from embedpipe.encoders import find_model
+from embedpipe.store.manifest import shards_folder
 
 SIZES = {"tiny": (2, 128), "base": (12, 768), "large": (24, 1024)}
 """Layers and hidden units; "tiny" is to try the script out."""
@@ -100,8 +101,7 @@ def figures_of(encoder: Encoder, sentences: Sequence[Words], folder: Path, optio
 
 
 def _bytes_of(store: Path) -> int:
-    shards = store.with_name(store.name + ".shards")
-    return sum(path.stat().st_size for path in (store, *shards.glob("*")) if path.is_file())
+    return sum(path.stat().st_size for path in (store, *shards_folder(store).glob("*")) if path.is_file())
 
 
 def processes_figures(encoder: Encoder, corpus: Path, folder: Path, options: argparse.Namespace) -> dict[str, Any]:

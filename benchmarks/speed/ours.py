@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from embedpipe.dataflow import Batch, HiddenStates, ReadLog
 from embedpipe.extraction import Embedder, extract
 from embedpipe.job import Job
 from embedpipe.store import StoreWriter
+from embedpipe.store.manifest import shards_folder
 from speed.turns import Run
 
 ONE = ("last",)
@@ -49,6 +51,7 @@ class Extraction:
             job = self.job()
             embedder = job.load()
             store.unlink(missing_ok=True)
+            shutil.rmtree(shards_folder(store), ignore_errors=True)
             started = time.perf_counter()
             write_store(job, embedder, store)
             return time.perf_counter() - started
