@@ -1,6 +1,6 @@
 """How fast ELMo is beside AllenNLP's loop, at the size of the original model and with random weights.
 
-    python benchmarks/elmo.py [--turns 5] [--threads 1] [--json FILE]
+    python benchmarks/elmo.py [--turns 5] [--threads CORES] [--json FILE]
 
 On sentences of the bundled sample, float32, on the CPU. The two take turns in one run, and the medians are compared:
 
@@ -9,12 +9,15 @@ On sentences of the bundled sample, float32, on the CPU. The two take turns in o
 - end to end, at batch size 32: words in, all three layers out, against the same with AllenNLP's character CNN before it
   (torch's convolutions, allennlp_light's Highway, every word of the padded batch)
 
-One thread unless told otherwise, so that the figures are steady on a machine that has other work, too.
+Both get the same batches and the same threads: here a batch for each thread, as an extraction runs them; AllenNLP's loop
+one batch after the other on all threads, as its command does, and also, where there are several, a batch for each thread.
+The speedup is that over the faster of the two.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import tempfile
@@ -37,6 +40,7 @@ from embedpipe.encoders import Elmo
 from embedpipe.encoders.elmo.loaded import LoadedElmo
 from embedpipe.encoders.elmo.packed import Packing
 from embedpipe.encoders.elmo.spelling import character_ids
+from embedpipe.side_by_side import run_side_by_side
 
 ORIGINAL: dict[str, Any] = {
     "lstm": {
@@ -56,9 +60,10 @@ ORIGINAL: dict[str, Any] = {
         "max_characters_per_token": 50,
     },
 }
-LARGE_BATCH = 32
-NUM_SINGLE = 4
+LARGE_BATCH, NUM_LARGE = 32, 4
+NUM_SINGLE = 32
 Words = Sequence[str]
+Run = Callable[[], list[Tensor]]
 
 
 def write_random_weights(path: Path, options: dict[str, Any]) -> None:
@@ -168,7 +173,7 @@ def batch_of(elmo: LoadedElmo, sentences: Sequence[Words]) -> Batch:
     return Batch(ids, mask)
 
 
-def bilm_runs(elmo: LoadedElmo, theirs: AllenNlpElmo, batches: Sequence[Sequence[Words]]) -> dict[str, Callable[[], Any]]:
+def bilm_runs(elmo: LoadedElmo, theirs: AllenNlpElmo, batches: Sequence[Sequence[Words]]) -> dict[str, Run]:
     """The LSTMs alone, on ready-made vectors of words."""
     prepared = []
     for sentences in batches:
@@ -177,55 +182,73 @@ def bilm_runs(elmo: LoadedElmo, theirs: AllenNlpElmo, batches: Sequence[Sequence
         packed = elmo._vectors(batch.input_ids.flatten()[packing.places])
         prepared.append((packing, packed, packing.unpack(packed), batch.attention_mask.sum(dim=1).tolist()))
 
-    def ours() -> list[Tensor]:
-        outputs = []
-        for packing, packed, _, _ in prepared:
-            states = elmo._bilm.new_states(len(packing.order))
-            outputs += [packing.unpack(layer) for layer in elmo._bilm(packed, packing.num_active, states)]
-        return outputs
+    def ours(number: int) -> list[Tensor]:
+        packing, packed, _, _ = prepared[number]
+        states = elmo._bilm.new_states(len(packing.order))
+        return [packing.unpack(layer) for layer in elmo._bilm(packed, packing.num_active, states)]
 
-    return {
-        "embedpipe": ours,
-        "allennlp": lambda: [layer for _, _, padded, lengths in prepared for layer in theirs.bilm(padded, lengths)],
-    }
+    return runs(ours, lambda number: theirs.bilm(*prepared[number][2:]), len(batches))
 
 
-def end_to_end_runs(elmo: LoadedElmo, theirs: AllenNlpElmo, sentences: Sequence[Words]) -> dict[str, Callable[[], Any]]:
+def end_to_end_runs(elmo: LoadedElmo, theirs: AllenNlpElmo, batches: Sequence[Sequence[Words]]) -> dict[str, Run]:
     """From words to all layers."""
-    return {
-        "embedpipe": lambda: list(elmo.encode(batch_of(elmo, sentences), range(3)).values()),
-        "allennlp": lambda: theirs(sentences),
-    }
+    return runs(
+        lambda number: list(elmo.encode(batch_of(elmo, batches[number]), range(3)).values()),
+        lambda number: theirs(batches[number]),
+        len(batches),
+    )
 
 
-def compare(runs: dict[str, Callable[[], Any]], turns: int, num_words: int) -> dict[str, Any]:
+def runs(ours: Callable[[int], list[Tensor]], theirs: Callable[[int], list[Tensor]], num_batches: int) -> dict[str, Run]:
+    """Ways to run all batches, of each of which the functions are told the number."""
+    threads = torch.get_num_threads()
+    by_name = {"embedpipe": (ours, threads), "allennlp": (theirs, 1)}
+    if threads > 1:
+        by_name["allennlp_side_by_side"] = (theirs, threads)
+
+    def run(function: Callable[[int], list[Tensor]], num_side_by_side: int) -> list[Tensor]:
+        def without_gradients(number: int) -> list[Tensor]:
+            with torch.inference_mode():  # a setting of the thread
+                return function(number)
+
+        return [
+            layer for layers in run_side_by_side(without_gradients, range(num_batches), num_side_by_side) for layer in layers
+        ]
+
+    return {name: functools.partial(run, *way) for name, way in by_name.items()}
+
+
+def compare(ways: dict[str, Run], turns: int, num_words: int) -> dict[str, Any]:
     """Medians of runs that take turns, and how far their results are apart."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     difference = 0.0
     for turn in range(turns + 1):
         results = []
-        for name, run in runs.items():
+        for name, run in ways.items():
             started = time.perf_counter()
             results.append(run())
             if turn:  # the first turn warms up
                 seconds[name].append(time.perf_counter() - started)
-        lengths = [(ours != 0).any(dim=-1, keepdim=True) for ours in results[0]]  # padding
-        pairs = zip(*results, lengths, strict=True)
-        difference = max(difference, *(float(((ours - theirs) * real).abs().max()) for ours, theirs, real in pairs))
+        for ours, *others in zip(*results, strict=True):
+            real = (ours != 0).any(dim=-1, keepdim=True)  # no padding
+            difference = max(difference, *(float(((ours - theirs) * real).abs().max()) for theirs in others))
     medians = {name: statistics.median(each) for name, each in seconds.items()}
+    best = min(value for name, value in medians.items() if name != "embedpipe")
     return {
         "num_words": num_words,
         "seconds": {name: round(value, 4) for name, value in medians.items()},
         "words_per_second": {name: round(num_words / value, 1) for name, value in medians.items()},
-        "speedup": round(medians["allennlp"] / medians["embedpipe"], 2),
+        "speedup": round(best / medians["embedpipe"], 2),
         "largest_difference": difference,
     }
 
 
 def measure(turns: int) -> dict[str, Any]:
     sample = [sentence.words for sentence in Conll2003(str(sample_path("sample.conll"))).sentences(ReadLog())]
-    large = sorted(sample[:LARGE_BATCH], key=len, reverse=True)
-    typical = sorted(sample, key=len)[len(sample) // 2 :][:NUM_SINGLE]
+    by_length = sorted(sample, key=len, reverse=True)
+    single = [[words] for words in by_length[:: len(sample) // NUM_SINGLE][:NUM_SINGLE]]
+    middle = by_length[(len(sample) - NUM_LARGE * LARGE_BATCH) // 2 :]
+    large = [middle[start : start + LARGE_BATCH] for start in range(0, NUM_LARGE * LARGE_BATCH, LARGE_BATCH)]
     with tempfile.TemporaryDirectory() as folder:
         options, weights = Path(folder) / "options.json", Path(folder) / "weights.hdf5"
         options.write_text(json.dumps(ORIGINAL), encoding="utf-8")
@@ -233,13 +256,13 @@ def measure(turns: int) -> dict[str, Any]:
         settings = Elmo(str(options), str(weights), device="cpu")
         elmo = settings.load(settings.find())
     theirs = AllenNlpElmo(elmo, ORIGINAL)
-    num_single, num_large = sum(map(len, typical)), sum(map(len, large))
+    num_single, num_large = (sum(len(words) for batch in batches for words in batch) for batches in (single, large))
     with torch.inference_mode():
         return {
             "threads": torch.get_num_threads(),
             "turns": turns,
-            "bilm_batch_1": compare(bilm_runs(elmo, theirs, [[words] for words in typical]), turns, num_single),
-            "bilm_batch_32": compare(bilm_runs(elmo, theirs, [large]), turns, num_large),
+            "bilm_batch_1": compare(bilm_runs(elmo, theirs, single), turns, num_single),
+            "bilm_batch_32": compare(bilm_runs(elmo, theirs, large), turns, num_large),
             "end_to_end_batch_32": compare(end_to_end_runs(elmo, theirs, large), turns, num_large),
         }
 
@@ -247,7 +270,7 @@ def measure(turns: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from embedpipe.encoders.elmo.options import ElmoOptions
     from embedpipe.encoders.elmo.weights_file import WeightsFile
 
-_WORDS_AT_A_TIME = 256
+_WORDS_AT_A_TIME = 1024
+"""Through highways and projection, which get their weights through the cache for many words together."""
+
+_FILTERED_AT_A_TIME = 64
+"""Words whose responses stay in the cache until the greatest is found; words of about one length need little padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +128,22 @@ class CharacterCnn:
         shortest_first = sorted(range(len(spellings)), key=lambda index: (len(spellings[index]), spellings[index]))
         for start in range(0, len(spellings), _WORDS_AT_A_TIME):
             chosen = shortest_first[start : start + _WORDS_AT_A_TIME]
-            vectors[torch.tensor(chosen, device=vectors.device)] = self._vectors([spellings[index] for index in chosen])
+            spelled = [spellings[index] for index in chosen]
+            parts = [spelled[first : first + _FILTERED_AT_A_TIME] for first in range(0, len(spelled), _FILTERED_AT_A_TIME)]
+            words = self.activation(torch.cat([self._responses(part) for part in parts]))
+            for highway in self.highways:
+                words = highway(words)
+            vectors[torch.tensor(chosen, device=vectors.device)] = torch.addmm(self.bias, words, self.projection)
         return vectors
 
-    def _vectors(self, spellings: Sequence[str]) -> Tensor:
-        """Of as many characters as make a difference: where a filter sees padding only, it sees the same everywhere."""
+    def _responses(self, spellings: Sequence[str]) -> Tensor:
+        """The filters' greatest responses, to as many characters as make a difference: what a filter sees where it sees padding
+        only is the same everywhere.
+
+        :returns: *Shape:* ``(num_words, num_filters)``.
+        """
         widest = max(filters.width for filters in self.filters)
         width = min(self.max_characters, max(map(len, spellings)) + 2 + widest)
         ids = torch.from_numpy(character_ids(spellings, width)).to(self.characters.device)
         characters = torch.nn.functional.embedding(ids, self.characters)
-        words = self.activation(torch.cat([filters(characters) for filters in self.filters], dim=1))
-        for highway in self.highways:
-            words = highway(words)
-        return torch.addmm(self.bias, words, self.projection)
+        return torch.cat([filters(characters) for filters in self.filters], dim=1)
