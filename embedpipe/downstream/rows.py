@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from embedpipe.dataflow import IntArray, Unit
     from embedpipe.store import Store
 
-_FRAMES = {"word": "words_frame()", "sentence": "sentences_frame()"}
-
 
 def row_numbers(X: Any, store: Store, view: str) -> IntArray:
     """Read rows off a frame of the store, row numbers, or sentence ids.
@@ -47,6 +45,8 @@ def _row_column(frame: Any, store: Store, view: str) -> Any:
 
 def _unit_of_frame(frame: Any) -> Unit | None:
     """A slice of columns may leave open what the rows stand for."""
+    if "subword_index" in frame.columns:
+        return "subword"
     if "word_index" in frame.columns:
         return "word"
     return "sentence" if "num_words" in frame.columns else None
@@ -126,7 +126,7 @@ def _refusal(store: Store, view: str, found: str) -> FeaturesError:
     expected = {
         "word": "store.words_frame() or a part of it, or row numbers",
         "sentence": "store.sentences_frame() or a part of it, row numbers, or sentence ids",
-        "subword": "row numbers, which store.rows(view, sentence_id) gives",
+        "subword": "store.subwords_frame() or a part of it, or row numbers",
     }[unit]
     return FeaturesError(
         f"which rows of view {view!r} of {store.path} are meant? Its rows are {unit}s. Expected {expected}; found {found}."

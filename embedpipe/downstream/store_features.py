@@ -28,10 +28,11 @@ _ROWS_AT_A_TIME = 8192
 class StoreFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Looks vectors up in a store: rows in, their vectors out.
 
-    ``X`` says which rows: ``store.words_frame()`` for a word view, ``store.sentences_frame()`` for a sentence view, or any part
-    of one in any order; or row numbers of the view, *shape* ``(n,)`` or ``(n, 1)``; or, for a sentence view, sentence ids.
-    There is nothing to fit, so nothing can leak from a test set, and :class:`~sklearn.model_selection.GridSearchCV` can
-    search over views (``storefeatures__view``) and, where all layers are stored, over ``storefeatures__layers``.
+    ``X`` says which rows: ``store.words_frame()`` for a word view, ``store.subwords_frame()`` for a subword view,
+    ``store.sentences_frame()`` for a sentence view, or any part of one in any order; or row numbers of the view, *shape*
+    ``(n,)`` or ``(n, 1)``; or, for a sentence view, sentence ids. There is nothing to fit, so nothing can leak from a test set,
+    and :class:`~sklearn.model_selection.GridSearchCV` can search over views (``storefeatures__view``) and, where all layers are
+    stored, over ``storefeatures__layers``.
 
     :param store: An open store or its path. With a path, the file is opened for each call.
     :param view: Name of a view; may be left out where the store has only one.

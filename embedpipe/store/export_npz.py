@@ -25,7 +25,8 @@ def write_npz(store: Store, views: tuple[str, ...], path: Path, doing: str, on_p
 
     - ``ids``: of the sentences; ``words``: of all sentences, one behind the other
     - ``word_offsets``: where the words of each sentence start, and at the end how many there are: the rows of a view of words;
-      ``subword_offsets`` likewise, where there is a view of subwords
+      ``subword_offsets`` likewise, where there is a view of subwords, and ``word_subwords``: which subwords of its sentence
+      each word has, from the first up to the one behind the last
     - where sentences are pairs of texts, ``text``: for each word, whether it is of the first (1) or the second (2); and
       ``second_from``: for each sentence, the number of words of the first, so the index of the second's first; -1 for no pair
     - ``label_NAME``: the values of a label, of words or of sentences; the empty string where there is none
@@ -62,6 +63,10 @@ def _beside(store: Store, views: tuple[str, ...]) -> Iterator[tuple[str, np.ndar
         yield "second_from", np.array([NO_PAIR if second is None else second for second in seconds], np.int64)
     if any(store.views[view].unit == "subword" for view in views):
         yield "subword_offsets", store.offsets("subword")
+        yield (
+            "word_subwords",
+            np.array([span for sentence in store for span in sentence.word_subwords], np.int64).reshape(-1, 2),
+        )
     for name in store.label_names:
         label = store.label(name)
         values = _text([*label.vocabulary, ""])

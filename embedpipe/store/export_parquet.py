@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,10 @@ _NUMBERS = ("word_index", "subword_index", "subword_id", "flags")
 def write_parquet(store: Store, views: tuple[str, ...], path: Path, doing: str, on_progress: OnRows) -> None:
     """Write views of one unit.
 
-    Columns: ``sentence_id``, ``document``; for words ``word_index`` and ``word``, for subwords ``subword_index`` and
-    ``subword_id``, for sentences ``text``; the labels of the unit by name; ``flags``; and a list of numbers a view, of lists
-    where it is stacked. Where sentences are pairs of texts, words have the column ``text`` as well, 1 or 2, and sentences
+    Columns: ``sentence_id``, ``document``; for words ``word_index`` and ``word``; for subwords ``subword_index``,
+    ``subword_id``, and ``word_index`` and ``word`` of the first word that it is of, null where it is of none; for sentences
+    ``text``; for words and sentences their labels by name and ``flags``; and a list of numbers a view, of lists where it is
+    stacked. Where sentences are pairs of texts, words and subwords have the column ``text`` as well, 1 or 2, and sentences
     ``second``, while their ``text`` is the first one.
 
     :raises StoreError: If pyarrow is not installed, the views are of several units, or two columns would have the same name.
@@ -46,7 +47,7 @@ def write_parquet(store: Store, views: tuple[str, ...], path: Path, doing: str, 
         for start in range(0, max(1, len(store)), SENTENCES_A_READ):
             sentences = store[start : min(start + SENTENCES_A_READ, len(store))]
             columns = dict(_columns(sentences, unit, labels, has_pairs=store.has_pairs))
-            numbers = (*_NUMBERS, "text") if unit == "word" else _NUMBERS
+            numbers = _NUMBERS if unit == "sentence" else (*_NUMBERS, "text")
             arrays = {name: _column(pa, name, values, doing, name in numbers) for name, values in columns.items()}
             for view in views:
                 arrays[view] = _vectors(pa, _rows(store, view, sentences))
@@ -89,6 +90,10 @@ def _columns(
     yield f"{unit}_index", (index for count in counts for index in range(count))
     if unit == "subword":
         yield "subword_id", (id for sentence in sentences for id in sentence.subword_ids)
+        yield "word_index", (word for sentence in sentences for word in sentence.word_of_subwords)
+        yield "word", (word for sentence in sentences for word in _of_subwords(sentence, sentence.words))
+        if has_pairs:
+            yield "text", (text for sentence in sentences for text in _of_subwords(sentence, sentence.text_of_words))
         return
     yield "word", (word for sentence in sentences for word in sentence.words)
     if has_pairs:
@@ -96,6 +101,11 @@ def _columns(
     for name in labels:
         yield name, (value for sentence in sentences for value in sentence.labels[name] or (None,) * sentence.num_words)
     yield "flags", (int(flag) for sentence in sentences for flag in sentence.word_flags)
+
+
+def _of_subwords(sentence: StoredSentence, of_words: Sequence[Any]) -> list[Any]:
+    """Of each subword, what its first word has."""
+    return [None if word is None else of_words[word] for word in sentence.word_of_subwords]
 
 
 def _column(pa: Any, name: str, values: Iterable[Any], doing: str, is_number: bool) -> Any:

@@ -1,4 +1,4 @@
-"""The store's words and sentences as pandas frames, without the vectors."""
+"""The store's words, subwords and sentences as pandas frames, without the vectors."""
 
 from __future__ import annotations
 
@@ -43,6 +43,30 @@ def words_frame(file: SealedFile) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def subwords_frame(file: SealedFile) -> pd.DataFrame:
+    """One line a subword, in the order of the rows of subword views, with what is known of the first word that it is of."""
+    import pandas as pd
+
+    num_sentences, num_words = file.structure.counts["num_sentences"], file.structure.counts["num_words"]
+    num_subwords = file.structure.counts["num_subwords"]
+    offsets = read_offsets(file.column(names.SUBWORD_OFFSETS), 0, num_sentences)
+    sentence = np.repeat(np.arange(num_sentences), np.diff(offsets))
+    num_of_words = np.diff(read_offsets(file.column(names.WORD_OFFSETS), 0, num_sentences))
+    ranges = file.column(names.WORD_SUBWORDS).read(0, num_words) + np.repeat(offsets[:-1], num_of_words)[:, None]
+    of_words = words_frame(file).drop(columns=["sentence_id", "document", "row"]).reindex(_first_words(ranges, num_subwords))
+    of_words[["word_index", "flags"]] = of_words[["word_index", "flags"]].astype("Int64")  # which has a missing value
+    if file.structure.has_pairs:
+        of_words["text"] = of_words["text"].astype("Int64")
+    own = {
+        "sentence_id": pd.Categorical.from_codes(sentence, categories=_strings(_ids(file))),
+        "document": _documents(file).take(sentence),
+        "row": np.arange(num_subwords),
+        "subword_index": np.arange(num_subwords) - offsets[sentence],
+        "subword_id": file.column(names.SUBWORD_IDS).read(0, num_subwords),
+    }
+    return pd.concat([pd.DataFrame(own), of_words.reset_index(drop=True)], axis="columns")
+
+
 def sentences_frame(file: SealedFile) -> pd.DataFrame:
     """One line a sentence, in the order of the rows of sentence views; ``second`` is the second text, where there are pairs."""
     import pandas as pd
@@ -59,6 +83,17 @@ def sentences_frame(file: SealedFile) -> pd.DataFrame:
     _add_labels(columns, file, "sentence")
     columns["flags"] = file.column(names.SENTENCE_FLAGS).read(0, num_sentences)
     return pd.DataFrame(columns)
+
+
+def _first_words(ranges: IntArray, num_subwords: int) -> IntArray:
+    """Of each subword, the first word whose range it is in; -1 where there is none."""
+    none = len(ranges)
+    first = np.full(num_subwords, none)
+    lengths = ranges[:, 1] - ranges[:, 0]
+    words = np.repeat(np.arange(len(ranges)), lengths)
+    within = np.arange(len(words)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    np.minimum.at(first, np.repeat(ranges[:, 0], lengths) + within, words)
+    return np.where(first == none, -1, first)
 
 
 def _add_labels(columns: dict[str, Any], file: SealedFile, unit: Unit) -> None:

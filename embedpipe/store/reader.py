@@ -246,6 +246,15 @@ class Store(Sequence[StoredSentence]):
 
         return words_frame(self.file)
 
+    def subwords_frame(self) -> pd.DataFrame:
+        """One line a subword: sentence_id, document, row (in subword views), subword_index, subword_id, and of the first word
+        that it is of, what :meth:`words_frame` says: word_index, word, word labels, flags. They are missing where a subword is
+        of no word: where it stands for a space, for instance.
+        """
+        from embedpipe.store.frames import subwords_frame
+
+        return subwords_frame(self.file)
+
     def sentences_frame(self) -> pd.DataFrame:
         """One line a sentence: sentence_id, document, row (in sentence views), text, num_words, num_subwords, labels, flags.
 

@@ -72,6 +72,14 @@ class StoredSentence:
         return (1,) * first + (2,) * (len(self.spans) - first)
 
     @property
+    def word_of_subwords(self) -> tuple[int | None, ...]:
+        """Of each subword, the first word that it is of; ``None`` where it is of none, as one that stands for a space."""
+        words: list[int | None] = [None] * len(self.subword_ids)
+        for word, (start, end) in reversed(list(enumerate(self.word_subwords))):
+            words[start:end] = [word] * (end - start)
+        return tuple(words)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The words."""
         return tuple(self.text[start:end] for start, end in self.spans)

@@ -64,7 +64,13 @@ def test_sentence_ids_give_the_vectors_of_their_sentences(store):
         np.testing.assert_array_equal(StoreFeatures(store, "mean").transform(chosen), expected)
 
 
-def test_a_subword_view_is_read_by_row_numbers(store):
+def test_a_subword_view_is_read_by_the_frame_of_subwords_or_by_row_numbers(store):
+    frame = store.subwords_frame()
+    np.testing.assert_array_equal(StoreFeatures(store, "pieces").transform(frame), store.matrix("pieces")[:])
+    of_word = frame[frame["word_index"] == 1]
+    expected = store.matrix("pieces")[of_word["row"].to_numpy()]
+    assert 0 < len(of_word) < len(frame)
+    np.testing.assert_array_equal(StoreFeatures(store, "pieces").transform(of_word), expected)
     rows = np.arange(*store.rows("pieces", "doc-1/2").indices(10**6))
     np.testing.assert_array_equal(StoreFeatures(store, "pieces").transform(rows), store.vectors("pieces", "doc-1/2"))
 
@@ -246,7 +252,7 @@ def test_a_store_that_does_not_know_its_encoder_says_so(store, tmp_path):
         ("last", [0.0, 1.0], "found an array of float64"),
         ("last", [True, False], "found a mask .numpy.flatnonzero"),
         ("last", ["doc-0/0"], "Its rows are words. Expected store.words_frame.* found strings .'doc-0/0'"),
-        ("pieces", ["doc-0/0"], "Its rows are subwords. Expected row numbers, which store.rows"),
+        ("pieces", ["doc-0/0"], "Its rows are subwords. Expected store.subwords_frame()"),
         ("mean", ["doc-0/99"], "has no sentence 'doc-0/99'"),
         ("mean", "doc-0/0", "found one string"),
         ("mean", [["doc-0/0", "doc-0/1"]], r"found list of shape \(1, 2\)"),
@@ -269,6 +275,8 @@ def test_a_frame_of_the_wrong_unit_is_refused(store):
         StoreFeatures(store, "mean").fit(store.words_frame())
     with pytest.raises(FeaturesError, match=r"Its rows are subwords.*found a frame of words"):
         StoreFeatures(store, "pieces").fit(store.words_frame())
+    with pytest.raises(FeaturesError, match=r"Its rows are words.*found a frame of subwords"):
+        StoreFeatures(store, "last").fit(store.subwords_frame())
 
 
 def test_a_frame_of_another_store_is_refused(store):

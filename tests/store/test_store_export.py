@@ -33,6 +33,7 @@ def test_npz_has_every_row_of_every_view_with_the_words_that_they_are_of(sample,
         assert found["words"].tolist() == [word for sentence in sample.sentences for word in sentence.words]
         assert found["word_offsets"].tolist() == sample.word_offsets.tolist()
         assert found["subword_offsets"].tolist() == sample.subword_offsets.tolist()
+        assert found["word_subwords"].tolist() == sample.word_subwords.tolist()
         assert found["label_ner"].tolist() == [tag for sentence in sample.sentences for tag in sentence.labels["ner"]]
         assert found["label_genre"].tolist() == [sentence.labels.get("genre", "") for sentence in sample.sentences]
     total = sum(map(len, sample.rows.values()))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,41 @@ def test_words_frame_has_one_line_a_row_of_word_views(tmp_path: Path) -> None:
         assert frame["row"].tolist() == list(range(len(store.matrix("last"))))
         assert frame["flags"].tolist() == sample.word_flags.tolist()
         assert all(isinstance(frame[name].dtype, pd.CategoricalDtype) for name in ("sentence_id", "document", "ner"))
+
+
+def test_subwords_frame_has_one_line_a_row_of_subword_views_with_their_words(tmp_path: Path) -> None:
+    sample = fixed_sample()
+    with open_store(sample.write(tmp_path / "s.h5", size=5)) as store:
+        frame = store.subwords_frame()
+        of_word = ["word_index", "word", "ner", "flags"]
+        assert list(frame) == ["sentence_id", "document", "row", "subword_index", "subword_id", *of_word]
+        expected = [(s.id, s.document, k, id) for s in store for k, id in enumerate(s.subword_ids)]
+        own = ["sentence_id", "document", "subword_index", "subword_id"]
+        assert list(frame[own].itertuples(index=False, name=None)) == expected
+        assert frame["row"].tolist() == list(range(len(store.matrix("pieces"))))
+        words = [(s, word) for s in store for word in s.word_of_subwords]
+        assert frame["word_index"].tolist() == [word for _, word in words]
+        assert frame["word"].tolist() == [s.words[word] for s, word in words]
+        assert frame["ner"].tolist() == [s.labels["ner"][word] for s, word in words]
+        assert frame["flags"].tolist() == [int(s.word_flags[word]) for s, word in words]
+
+
+def test_a_subword_is_of_the_first_word_that_has_it_or_of_none(tmp_path: Path) -> None:
+    sample = make_sample([Sentence.from_words("s", "d", ["a"]), Sentence.from_words("t", "d", ["b", "c", "d"])])
+    shared = replace(
+        sample,
+        num_subwords=np.array([2, 5]),
+        subword_ids=np.arange(7),
+        word_subwords=np.array([[1, 2], [1, 3], [2, 4], [4, 4]]),
+        rows={**sample.rows, "pieces": np.zeros((7, 2), np.float32)},
+    )
+    with open_store(shared.write(tmp_path / "s.h5")) as store:
+        assert [sentence.word_of_subwords for sentence in store] == [(None, 0), (None, 0, 0, 1, None)]
+        frame = store.subwords_frame()
+        assert frame["word_index"].dropna().tolist() == [0, 0, 0, 1]
+        for column in ("word_index", "word", "flags"):
+            assert frame[column].isna().tolist() == [True, False, True, False, False, False, True]
+        assert frame["word"].dropna().tolist() == ["a", "b", "b", "c"]
 
 
 def test_sentences_frame_has_one_line_a_row_of_sentence_views(tmp_path: Path) -> None:

@@ -142,8 +142,11 @@ def test_parquet_has_both_texts_of_a_pair_as_the_frames_have(
     assert sentences["second"] == [None if second is None else " ".join(second) for _, second in TEXTS]
     with open_store(path) as store:
         assert words["text"] == store.words_frame()["text"].tolist()
+        of_subwords = [(s, word) for s in store for word in s.word_of_subwords]
+        assert subwords["word_index"] == [word for _, word in of_subwords]
+        assert subwords["word"] == [s.words[word] for s, word in of_subwords]
+        assert subwords["text"] == [s.text_of_words[word] for s, word in of_subwords] == store.subwords_frame()["text"].tolist()
         assert [s.text_of_words for s in store] == [(1,) * len(first) + (2,) * len(second or ()) for first, second in TEXTS]
-    assert "text" not in subwords
 
 
 def test_an_export_of_single_texts_has_nothing_of_pairs(tmp_path: Path) -> None:
@@ -153,7 +156,7 @@ def test_an_export_of_single_texts_has_nothing_of_pairs(tmp_path: Path) -> None:
         assert set(found) == {"ids", "words", "word_offsets", "label_ner", "label_genre", "last"}
         assert not store.has_pairs
     parquet = pytest.importorskip("pyarrow.parquet")
-    for view, has_text in (("last", False), ("cls", True)):
+    for view, has_text in (("last", False), ("pieces", False), ("cls", True)):
         export_store(path, tmp_path / view, "parquet", views=[view])
         columns = parquet.read_table(tmp_path / view).column_names
         assert ("text" in columns, "second" in columns) == (has_text, False)
