@@ -13,8 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _MOST_KEPT_BYTES = 512 * 2**20
-_WORTHWHILE_BYTES = 128 * 2**20
-"""Giving back, and taking again, a gigabyte costs about a tenth of a second."""
+"""Giving back, and taking again, a gigabyte costs from a tenth of a second to two seconds."""
 
 _STATM = Path("/proc/self/statm")
 
@@ -23,15 +22,13 @@ class FreeMemory:
     """Watches how much memory the process has; where that is not known, or the C library is not glibc, nothing happens."""
 
     def __init__(self) -> None:
-        self._least = self._last = _resident_bytes()
+        self._last = _resident_bytes()
 
     def give_back(self) -> None:
-        """Give back whole pages that nothing is in, if the process has half a gigabyte more than it had at its least."""
-        now = _resident_bytes()
-        if now > max(self._least + _MOST_KEPT_BYTES, self._last + _WORTHWHILE_BYTES) and (trim := _malloc_trim()) is not None:
+        """Give back pages that nothing is in, if the process has half a gigabyte more than after the last time or at first."""
+        if _resident_bytes() > self._last + _MOST_KEPT_BYTES and (trim := _malloc_trim()) is not None:
             trim(0)
             self._last = _resident_bytes()
-            self._least = min(self._least, self._last)
 
 
 def _resident_bytes() -> int:

@@ -20,7 +20,7 @@ def resident_kib():
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
-free_memory._MOST_KEPT_BYTES = free_memory._WORTHWHILE_BYTES = 64 * 2**20
+free_memory._MOST_KEPT_BYTES = 64 * 2**20
 memory = free_memory.FreeMemory()
 for number in (500, 1000):
     pieces = [libc.malloc(100_000) for _ in range(number)]  # below the size that glibc takes from the system by itself
@@ -45,7 +45,6 @@ def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     _malloc_trim.cache_clear()
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
     monkeypatch.setattr("embedpipe.free_memory._MOST_KEPT_BYTES", -1)
-    monkeypatch.setattr("embedpipe.free_memory._WORTHWHILE_BYTES", -1)
     FreeMemory().give_back()
     assert _malloc_trim() is None
     _malloc_trim.cache_clear()

@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 
 from embedpipe.encoders.capture import LayerCapture, outermost_layers
 from embedpipe.encoders.device import Precision, choose_device, choose_dtype
+from embedpipe.encoders.gelu_in_pieces import split_gelus
 from embedpipe.encoders.inputs import inputs_of
 from embedpipe.encoders.outline import is_causal, layers_and_width, longest_window
 from embedpipe.encoders.packed_linear import pack_weights
@@ -39,6 +40,7 @@ class LoadedTransformer:
         self._model = load_model(files, dtype, allow_pickle=allow_pickle).eval().requires_grad_(False).to(self._device)
         self._num_parameters = sum(parameter.numel() for parameter in self._model.parameters())
         pack_weights(self._model)
+        split_gelus(self._model)
         self._config: Any = self._model.config
         self.num_layers, self.hidden_size = layers_and_width(self._model, files)
         self.is_causal = is_causal(self._model, self._config)
