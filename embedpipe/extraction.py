@@ -16,6 +16,7 @@ from embedpipe.blocks import cut, size_in_bytes, skip_to, to_block
 from embedpipe.dataflow import Block, Encoder, ReadLog, Sentence, ViewInfo, WindowedSentence
 from embedpipe.errors import ConfigError, EncoderError
 from embedpipe.free_memory import FreeMemory
+from embedpipe.garbage import old_objects_left_alone
 from embedpipe.gpu import BATCHES_AT_A_TIME, own_stream
 from embedpipe.in_order import batch_sentences, embed_in_order, mistakes_in_order
 from embedpipe.layers import combined_size
@@ -229,6 +230,7 @@ class Embedder:
         return self.encode_batch(groups[:middle], reduction) + self.encode_batch(groups[middle:], reduction)
 
 
+@old_objects_left_alone()
 def extract(
     sentences: Iterable[Sentence],
     embedder: Embedder,

@@ -15,6 +15,7 @@ from multiprocessing import connection, parent_process, resource_tracker
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from embedpipe.errors import EmbedpipeError
+from embedpipe.garbage import search_rarely
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -101,6 +102,7 @@ def pickled(work: Any, otherwise: str) -> bytes:
 def serve(channel: Connection) -> Iterator[None]:
     """In a process that was started: what is raised within the block is sent, and it ends where its parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; who started this process ends it
+    search_rarely()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         yield

@@ -22,6 +22,7 @@ from embedpipe.cli.predict import predict_command
 from embedpipe.cli.train import train_command
 from embedpipe.cli.verify import verify_command
 from embedpipe.errors import ConfigError, EmbedpipeError
+from embedpipe.garbage import search_rarely
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -48,6 +49,7 @@ class _Terminated(BaseException):
 def main() -> None:
     """Run the command line; a user's mistake is a message, never a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
+    search_rarely()
     try:
         commands(standalone_mode=False)
     except click.ClickException as error:

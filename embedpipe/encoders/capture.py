@@ -24,12 +24,22 @@ class _HighestLayerReached(Exception):
 
 
 class _Pass(threading.local):
-    """What is kept of a forward pass; each thread has its own."""
+    """What is kept of a forward pass; each thread has its own. It does not know the model, whose hooks know it."""
 
     def __init__(self) -> None:
         self.needed: frozenset[int] = frozenset()
         self.num_entered = 0
         self.states: dict[int, Tensor] = {}
+
+    def enter_layer(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The hook in front of each layer."""
+        if not self.needed:
+            return
+        if self.num_entered in self.needed:
+            self.states[self.num_entered] = args[0] if args else kwargs["hidden_states"]
+        if self.num_entered >= max(self.needed):
+            raise _HighestLayerReached
+        self.num_entered += 1
 
 
 class LayerCapture:
@@ -47,7 +57,7 @@ class LayerCapture:
         """Whether what enters the layers is what the model reports."""
         if (layers := outermost_layers(model)) is not None:
             for layer in layers:
-                layer.register_forward_pre_hook(self._enter_layer, with_kwargs=True)
+                layer.register_forward_pre_hook(self._pass.enter_layer, with_kwargs=True)
             self.hooks_work = self._agrees_with_the_model()
 
     def run(self, layers: Iterable[int], **inputs: Tensor) -> dict[int, Tensor]:
@@ -73,16 +83,6 @@ class LayerCapture:
         finally:
             states, now.states, now.needed = now.states, {}, frozenset()
         return states
-
-    def _enter_layer(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        now = self._pass
-        if not now.needed:
-            return
-        if now.num_entered in now.needed:
-            now.states[now.num_entered] = args[0] if args else kwargs["hidden_states"]
-        if now.num_entered >= max(now.needed):
-            raise _HighestLayerReached
-        now.num_entered += 1
 
     def _agrees_with_the_model(self) -> bool:
         """Compare with the model's own ``output_hidden_states`` on two subwords, in case a new architecture differs."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from embedpipe.engines.corpus_part import CorpusPart
 from embedpipe.engines.loading import load
 from embedpipe.free_memory import FreeMemory
+from embedpipe.garbage import old_objects_left_alone
 from embedpipe.processes import taken_apart
 from embedpipe.side_by_side import one_ahead
 from embedpipe.store import CheckedBlock
@@ -87,6 +88,7 @@ class ShardWorker:
         joined = embedder.context.joined
         self._corpus = CorpusPart(work.config.job.corpus, work.old_part, joined=joined)
 
+    @old_objects_left_alone()
     def run(self, ranges: Iterable[Range]) -> None:
         """Make the shards of ranges, until there is none any more or one has failed.
 

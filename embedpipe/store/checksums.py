@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +40,17 @@ ATTRIBUTES = frozenset((*_STRINGS, *_INTEGERS, names.LAYERS))
 """Those that FORMAT.md names."""
 
 
+@dataclass(slots=True)
+class _Thread:
+    """Takes the pieces of its datasets in their order.
+
+    :param num_bytes: Of its datasets.
+    """
+
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "checksum"))
+    num_bytes: int = 0
+
+
 class ChecksummedImage(FileImage):
     """A file that ends with the checksums of its datasets and a copy of its attributes."""
 
@@ -46,15 +59,16 @@ class ChecksummedImage(FileImage):
         self._digests: dict[str, Any] = {}
         self._unwritten: set[str] = set()
         self._hashing = deque[Future[None]]()
-        self._threads = [ThreadPoolExecutor(1, "checksum") for _ in range(_NUM_THREADS)]
-        """Each takes the pieces of its datasets in their order."""
+        self._threads = [_Thread() for _ in range(_NUM_THREADS)]
 
     def add(self, name: str, dtype: str, shape: tuple[int, ...], pieces: Iterable[Array]) -> Any:
         """Add a contiguous dataset, whose checksum is taken when its rows are written."""
         self._digests[name] = hashlib.sha256()
         if 0 not in shape:
             self._unwritten.add(name)
-        return super().add(name, dtype, shape, self._hashed(name, pieces))
+        thread = min(self._threads, key=lambda thread: thread.num_bytes)
+        thread.num_bytes += math.prod(shape) * np.dtype(dtype).itemsize
+        return super().add(name, dtype, shape, self._hashed(name, pieces, thread.pool))
 
     def add_virtual(self, name: str, dtype: str, shape: tuple[int, ...], sources: Sequence[tuple[str, int]]) -> Any:
         """Add a dataset whose rows are in other files; without any rows it is one of this file."""
@@ -71,10 +85,9 @@ class ChecksummedImage(FileImage):
             yield from super().pieces()
         finally:
             for thread in self._threads:
-                thread.shutdown(cancel_futures=True)
+                thread.pool.shutdown(cancel_futures=True)
 
-    def _hashed(self, name: str, pieces: Iterable[Array]) -> Iterator[Array]:
-        thread = self._threads[len(self._digests) % _NUM_THREADS]
+    def _hashed(self, name: str, pieces: Iterable[Array], thread: ThreadPoolExecutor) -> Iterator[Array]:
         for piece in pieces:
             rows = np.ascontiguousarray(piece)
             self._hashing.append(thread.submit(self._digests[name].update, bytes_view(rows)))

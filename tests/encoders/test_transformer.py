@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -117,6 +119,19 @@ def test_the_encoder_computes_in_the_precision_that_was_asked_for(precision, tin
     states = encoder.encode(batch_of([5, 6]), {2})
     assert states[2].dtype == getattr(torch, precision)
     assert encoder.description["precision"] == precision
+
+
+def test_an_encoder_that_is_let_go_of_is_freed_at_once(tiny_model):
+    settings = Transformer(model=str(tiny_model("bert")), device="cpu")
+    encoder = settings.load(settings.find())
+    encoder.encode(Batch(torch.tensor([[5, 6]]), torch.ones(1, 2, dtype=torch.int64)), [1])
+    model = weakref.ref(encoder._model)
+    gc.disable()
+    try:
+        del encoder
+        assert model() is None
+    finally:
+        gc.enable()
 
 
 def test_the_embedded_model_is_the_real_minilm():

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,3 +249,24 @@ def test_checksums_that_would_stand_before_what_they_are_of_are_an_error() -> No
     image._rooms.append(dataclasses.replace(room, offset=1 << 20))
     with pytest.raises(RuntimeError, match="checksums stand before first"):
         b"".join(map(bytes, pieces))
+
+
+def test_the_datasets_of_a_file_are_shared_out_among_the_threads_that_take_their_checksums(monkeypatch):
+    threads: dict[str, set[int]] = {}
+
+    class Digest:
+        def update(self, rows: Any) -> None:
+            threads.setdefault(str(bytes(rows[:1])), set()).add(threading.get_ident())
+
+        def hexdigest(self) -> str:
+            return "0" * 64
+
+    monkeypatch.setattr("embedpipe.store.checksums.hashlib.sha256", Digest)
+    image = ChecksummedImage()
+    image.file.create_group("views")
+    image.file.create_group("labels")
+    for number, length in enumerate((30, 10, 10, 10)):
+        image.add(str(number), "u1", (length,), [np.full(length, number, np.uint8)])
+    assert list(image.pieces())
+    (first,), *others = (threads[str(bytes([number]))] for number in range(4))
+    assert all(len(other) == 1 and first not in other for other in others)
