@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from embedpipe.store.sealed import SealedFile
 
 
+_TAKEN = ("flags", "subword_index", "subword_id")
+"""Columns that a frame has besides those before its labels: a label has the same name in all frames."""
+
+
 def words_frame(file: SealedFile) -> pd.DataFrame:
     """One line a word, in the order of the rows of word views; ``text`` is 1 or 2, where there are pairs of texts."""
     import pandas as pd
@@ -103,7 +107,7 @@ def _add_labels(columns: dict[str, Any], file: SealedFile, unit: Unit) -> None:
     for name, info in file.structure.labels.items():
         if info.unit == unit:
             column = name
-            while column in columns or column == "flags":
+            while column in columns or column in _TAKEN:
                 column = f"label_{column}"
             codes = file.column(f"{info.group}/{names.LABEL_CODES}")
             columns[column] = pd.Categorical.from_codes(

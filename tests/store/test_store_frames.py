@@ -83,6 +83,19 @@ def test_label_named_like_a_column_gets_a_column_of_its_own(tmp_path: Path) -> N
         assert frame.loc[0, ["word", "label_word", "label_flags", "label_label_word"]].tolist() == ["x", "A", "B", "C"]
 
 
+def test_a_label_named_like_a_column_of_another_frame_has_one_name_in_all(tmp_path: Path) -> None:
+    labels = {"subword_id": ("A",), "subword_index": ("B",)}
+    sample = make_sample([Sentence.from_words("s", "d", ["x"], labels=labels)])
+    shared = replace(sample, num_subwords=np.array([1]), subword_ids=np.array([7]), word_subwords=np.array([[0, 1]]))
+    shared = replace(shared, rows={**sample.rows, "pieces": np.zeros((1, 2), np.float32)})
+    with open_store(shared.write(tmp_path / "s.h5")) as store:
+        words, subwords = store.words_frame(), store.subwords_frame()
+        assert subwords.columns.is_unique
+        for frame in (words, subwords):
+            assert frame.loc[0, ["label_subword_id", "label_subword_index"]].tolist() == ["A", "B"]
+        assert subwords.loc[0, "subword_id"] == 7
+
+
 def test_document_that_comes_back_is_one_category(tmp_path: Path) -> None:
     sample = make_sample([Sentence.from_words(str(k), d, ["x"]) for k, d in enumerate("aabba")])
     with open_store(sample.write(tmp_path / "s.h5", size=2)) as store:
