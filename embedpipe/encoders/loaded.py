@@ -18,6 +18,7 @@ from embedpipe.encoders.gelu_in_pieces import split_gelus
 from embedpipe.encoders.inputs import inputs_of
 from embedpipe.encoders.outline import is_causal, layers_and_width, longest_window
 from embedpipe.encoders.packed_linear import pack_weights
+from embedpipe.encoders.padded_keys import pad_keys
 from embedpipe.encoders.saturation import SaturationWatch
 from embedpipe.errors import EncoderError
 
@@ -41,10 +42,14 @@ class LoadedTransformer:
         self._num_parameters = sum(parameter.numel() for parameter in self._model.parameters())
         pack_weights(self._model)
         split_gelus(self._model)
-        self._config: Any = self._model.config
+        config: Any = self._model.config
+        self._config = config
         self.num_layers, self.hidden_size = layers_and_width(self._model, files)
-        self.is_causal = is_causal(self._model, self._config)
+        self.is_causal = is_causal(self._model, config)
         """Whether a subword is computed from those before it only."""
+        self._attention = config._attn_implementation
+        if not self.is_causal:
+            pad_keys(self._model)
         self._capture = LayerCapture(self._model, self.num_layers)
         layers = outermost_layers(self._model) if dtype == torch.float16 and self._capture.hooks_work else None
         self._watch = None if layers is None else SaturationWatch(layers)
@@ -65,7 +70,7 @@ class LoadedTransformer:
             "precision": self._precision,
             "device": str(self._device),
             "device_name": torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else self._device.type,
-            "attention": self._config._attn_implementation,
+            "attention": self._attention,
         }
 
     @property
