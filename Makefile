@@ -1,6 +1,8 @@
 # make demo, make test: from nothing to a result. make check: what CI runs.
 PYTHON ?= python3
 VENV ?= .venv
+# Hundreds of processes of the suite would each compile the package anew.
+export PYTHONDONTWRITEBYTECODE :=
 BIN := $(VENV)/bin
 
 .PHONY: demo test check lint types imports bench clean

@@ -1,9 +1,15 @@
-"""Tiny encoders with random weights and tokenizers trained on a few lines: the real classes, small enough for a test."""
+"""Tiny encoders with random weights and tokenizers trained on a few lines: the real classes, small enough for a test.
+
+They are the same in every process. The trainers of tokenizers break ties in the order of a hash, which is another one each time;
+so they are given all that could come in any order, and pieces of a unigram model are counted here.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import zlib
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,11 +52,11 @@ _DEBERTA = {
 
 
 def _wordpiece() -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    normalizer, splitting = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(TEXT, trainers.WordPieceTrainer(vocab_size=200, special_tokens=specials, show_progress=False))
+    vocab, _ = _trained_bpe(specials, splitting, normalizer=normalizer, continuing_subword_prefix="##")
+    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=100))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitting
     ids = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ids)
     tokenizer.enable_truncation(max_length=7)  # as all-MiniLM-L6-v2 carries it: to be ignored
@@ -85,12 +91,10 @@ def _byte_bpe(*, specials: bool) -> PreTrainedTokenizerFast:
 
 
 def _unigram() -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.Unigram())
+    vocab = _counted_pieces(["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"], normalizers.NFKC())
+    tokenizer = Tokenizer(models.Unigram(vocab, unk_id=1))
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    specials = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.UnigramTrainer(vocab_size=200, special_tokens=specials, unk_token="<unk>", show_progress=False)
-    tokenizer.train_from_iterator(TEXT, trainer)
     ids = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ids)
     return PreTrainedTokenizerFast(
@@ -106,14 +110,23 @@ def _unigram() -> PreTrainedTokenizerFast:
 def _trained_bpe(
     names: list[str], pre_tokenizer: Any, *, normalizer: Any = None, **options: Any
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Vocabulary and merges, of which transformers' own classes of tokenizers are made."""
+    """Vocabulary and merges, of which other tokenizers are made."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizer
-    size = 140 + len(names) + len(options.get("initial_alphabet", ()))
-    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=names, show_progress=False, **options)
+    marked = _marked_letters(normalizer, options.get("continuing_subword_prefix", ""), options.get("end_of_word_suffix", ""))
+    size = 140 + len(names) + len(marked) + len(options.get("initial_alphabet", ()))
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=[*names, *marked], show_progress=False, **options)
     tokenizer.train_from_iterator(TEXT, trainer)
     model = json.loads(tokenizer.to_str())["model"]
     return model["vocab"], [tuple(merge) for merge in model["merges"]]
+
+
+def _marked_letters(normalizer: Any, prefix: str, suffix: str) -> list[str]:
+    """The letters within words, or at their ends, as a trainer writes them, which would number them in any order."""
+    if not prefix and not suffix:
+        return []
+    text = " ".join(normalizer.normalize_str(line) for line in TEXT)
+    return [f"{prefix}{letter}{suffix}" for letter in sorted(set(text) - {" "})]
 
 
 def _openai_bpe() -> PreTrainedTokenizerFast:
@@ -136,23 +149,29 @@ def _qwen_bpe() -> PreTrainedTokenizerFast:
     return transformers.Qwen2Tokenizer(vocab=vocab, merges=merges)
 
 
-def _trained_unigram(names: list[str]) -> list[tuple[str, float]]:
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=200, special_tokens=names, unk_token="<unk>", show_progress=False)
-    tokenizer.train_from_iterator(TEXT, trainer)
-    return [(piece, score) for piece, score in json.loads(tokenizer.to_str())["model"]["vocab"]]
+def _counted_pieces(names: list[str], normalizer: Any = None) -> list[tuple[str, float]]:
+    """Pieces and their log probabilities: letters, and what stands several times."""
+    lines = [normalizer.normalize_str(line) if normalizer else line for line in TEXT]
+    words = [word for line in lines for word, _ in pre_tokenizers.Metaspace().pre_tokenize_str(line)]
+    counts = Counter(
+        word[start : start + size] for word in words for size in range(1, 6) for start in range(len(word) - size + 1)
+    )
+    several = sorted(
+        (piece for piece in counts if len(piece) > 1 and counts[piece] > 1), key=lambda piece: (-counts[piece], piece)
+    )
+    pieces = [*sorted(piece for piece in counts if len(piece) == 1), *several[:60]]
+    return [*((name, 0.0) for name in names), *((piece, math.log(counts[piece] / counts.total())) for piece in pieces)]
 
 
 def _t5_unigram() -> PreTrainedTokenizerFast:
     sentinels = [f"<extra_id_{number}>" for number in range(100)]
-    vocab = [*_trained_unigram(["<pad>", "</s>", "<unk>"]), *((sentinel, 0.0) for sentinel in reversed(sentinels))]
+    vocab = [*_counted_pieces(["<pad>", "</s>", "<unk>"]), *((sentinel, 0.0) for sentinel in reversed(sentinels))]
     return transformers.T5Tokenizer(vocab=vocab)
 
 
 def _mbart_unigram() -> PreTrainedTokenizerFast:
     codes = [*FAIRSEQ_LANGUAGE_CODES, "<mask>"]
-    vocab = [*_trained_unigram(["<s>", "<pad>", "</s>", "<unk>"]), *((code, 0.0) for code in codes)]
+    vocab = [*_counted_pieces(["<s>", "<pad>", "</s>", "<unk>"]), *((code, 0.0) for code in codes)]
     return transformers.MBartTokenizer(vocab=vocab, src_lang="de_DE")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from crash_runs import Server, config_of, contents
+from crash_runs import Server, config_of, run_whole, write_vectors
 
 
 @pytest.fixture(scope="session")
@@ -23,14 +23,12 @@ def errors_are_those_of_this_test(server: Server) -> None:
 
 
 @pytest.fixture(scope="session")
-def config(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any) -> dict[str, Any]:
-    return config_of(tmp_path_factory.mktemp("corpus") / "corpus.txt", tiny_model("bert"))
+def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("corpus")
+    return config_of(folder / "corpus.txt", write_vectors(folder / "vectors.txt"))
 
 
 @pytest.fixture(scope="session")
 def whole(config: dict[str, Any], server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], list[str]]:
     """What an uninterrupted run leaves, and the commit points that it passes."""
-    folder = tmp_path_factory.mktemp("whole")
-    answer = server.run(config=config, output=str(folder / "features.h5"))
-    assert answer["status"] == 0, server.errors.read_text()
-    return contents(folder), answer["points"]
+    return run_whole(config, server, tmp_path_factory.mktemp("whole"))

@@ -36,18 +36,37 @@ class Server:
         self._process.wait()
 
 
-def config_of(corpus: Path, model: Path) -> dict[str, Any]:
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "near", "river", "bank"]
+
+
+def write_vectors(path: Path) -> dict[str, Any]:
+    """Static vectors of all words: what is killed has then little more to do than to write.
+
+    :returns: The encoder of a config.
+    """
+    rng = random.Random(3)
+    path.write_text("".join(f"{word} {' '.join(f'{rng.uniform(-1, 1):.3f}' for _ in range(32))}\n" for word in WORDS))
+    return {"type": "static", "path": str(path)}
+
+
+def config_of(corpus: Path, encoder: dict[str, Any]) -> dict[str, Any]:
     """A config, and its corpus, that make four shards."""
     rng = random.Random(5)
-    words = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "near", "river", "bank"]
-    lines = [" ".join(rng.choices(words, k=rng.randrange(0, 14))) for _ in range(NUM_SENTENCES)]
+    lines = [" ".join(rng.choices(WORDS, k=rng.randrange(0, 14))) for _ in range(NUM_SENTENCES)]
     corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return {
         "corpus": {"type": "words", "path": str(corpus)},
-        "encoder": {"type": "transformer", "model": str(model), "device": "cpu"},
-        "views": {"last": {"layers": "last"}, "mean": {"layers": "first", "unit": "sentence"}},
+        "encoder": encoder,
+        "views": {"last": {"layers": "last"}, "mean": {"layers": "embeddings", "unit": "sentence"}},
         "store": {"shard_size": 14_000},
     }
+
+
+def run_whole(config: dict[str, Any], server: Server, folder: Path) -> tuple[dict[str, str], list[str]]:
+    """What an uninterrupted run leaves, and the commit points that it passes."""
+    answer = server.run(config=config, output=str(folder / "features.h5"))
+    assert answer["status"] == 0, server.errors.read_text()
+    return contents(folder), answer["points"]
 
 
 def contents(folder: Path) -> dict[str, str]:

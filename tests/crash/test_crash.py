@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from crash_runs import contents
+from crash_runs import contents, run_whole
 
 import embedpipe
 from embedpipe.store import durable
@@ -38,8 +38,11 @@ def test_killed_at_any_commit_point_and_started_again_the_store_is_the_same(conf
         assert contents(folder) == files, (number, points[number - 1])
 
 
-def test_killed_at_random_moments_until_it_is_done_the_store_is_the_same(config, server, whole, tmp_path):
-    files, _ = whole
+def test_killed_at_random_moments_until_it_is_done_the_store_is_the_same(
+    config, server, tiny_model, tmp_path_factory, tmp_path
+):
+    config = config | {"encoder": {"type": "transformer", "model": str(tiny_model("bert")), "device": "cpu"}}
+    files, _ = run_whole(config, server, tmp_path_factory.mktemp("whole"))
     rng = random.Random(7)
     request = {"config": config, "output": str(tmp_path / "features.h5")}
     killed = 0
