@@ -178,7 +178,8 @@ class Embedder:
         :param lengths: Subwords of its windows.
         :returns: Indices into ``lengths``, each exactly once.
         """
-        return plan_batches(lengths, self.batching.budget(sum(lengths), on_cpu=self._on_cpu))
+        budget = self.batching.budget(sum(lengths), on_cpu=self._on_cpu)
+        return plan_batches(lengths, budget, multiple=getattr(self.encoder, "batch_multiple", 1))
 
     def embed_block(self, block: Sequence[WindowedSentence], on_batch: OnBatch) -> Block:
         """Run a block through the encoder.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -41,7 +42,7 @@ class Batching:
         return min(_ON_A_CPU, max(_LEAST_ON_A_CPU, num_subwords // _BATCHES_OF_A_BLOCK)) if on_cpu else _ELSEWHERE
 
 
-def plan_batches(lengths: Sequence[int], budget_subwords: int) -> list[list[int]]:
+def plan_batches(lengths: Sequence[int], budget_subwords: int, *, multiple: int = 1) -> list[list[int]]:
     """Group windows of similar length, the longest first, so that little is padded and memory peaks at the start.
 
     Padding and the number of batches are weighed against each other: of the ways to cut the windows, sorted by length, that
@@ -50,14 +51,16 @@ def plan_batches(lengths: Sequence[int], budget_subwords: int) -> list[list[int]
 
     :param lengths: Subwords of each window, special ones counted.
     :param budget_subwords: Most subwords of a batch, padding counted.
+    :param multiple: A power of two of which the number of subwords of a batch, padding counted, shall be a multiple; a smaller
+        one where a batch has few windows, none for the last batch.
     :returns: Indices into ``lengths``, each exactly once.
     """
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
-    cuts = _cuts([lengths[index] for index in order], budget_subwords)
+    cuts = _cuts([lengths[index] for index in order], budget_subwords, multiple)
     return [order[start:stop] for start, stop in cuts]
 
 
-def _cuts(lengths: Sequence[int], budget: int) -> list[tuple[int, int]]:
+def _cuts(lengths: Sequence[int], budget: int, multiple: int) -> list[tuple[int, int]]:
     """Where to cut lengths that are sorted, the longest first: the shortest path through all places to cut."""
     ends = _ends_of_runs(lengths)
     time = [0.0, *[float("inf")] * len(lengths)]
@@ -65,7 +68,7 @@ def _cuts(lengths: Sequence[int], budget: int) -> list[tuple[int, int]]:
     for start, length in enumerate(lengths):
         if time[start] == float("inf"):
             continue  # no batch ends here
-        for stop in _stops(start, start + max(1, budget // max(1, length)), ends):
+        for stop in _stops(start, length, budget, ends, multiple):
             seconds = time[start] + budget / _SHARE_OF_A_START + (stop - start) * length
             if seconds < time[stop]:
                 time[stop], start_of[stop] = seconds, start
@@ -76,15 +79,24 @@ def _cuts(lengths: Sequence[int], budget: int) -> list[tuple[int, int]]:
     return cuts[::-1]
 
 
-def _stops(start: int, full: int, ends: Sequence[int]) -> Iterator[int]:
-    """Where a batch may end: with a run of equal lengths, or where it is full."""
+def _stops(start: int, length: int, budget: int, ends: Sequence[int], multiple: int) -> Iterator[int]:
+    """Where a batch may end: with a run of equal lengths, or where it is full; or as near as ``multiple`` allows."""
+    most = max(1, budget // max(1, length))
+    step = min(multiple // math.gcd(multiple, length), _power_of_two_within(max(1, most // 4)))
+    full = most - most % step
     stop = ends[start]
-    while stop <= full:
-        yield stop
+    while stop - start <= most:
         if stop == len(ends):
+            yield stop
             return
+        size = stop - start + -(stop - start) % step  # a few of the next length, rather than the next batch in this length
+        yield min(start + min(size, full), len(ends))
         stop = ends[stop]
-    yield full
+    yield start + full
+
+
+def _power_of_two_within(number: int) -> int:
+    return 1 << number.bit_length() - 1
 
 
 def _ends_of_runs(lengths: Sequence[int]) -> list[int]:

@@ -17,7 +17,7 @@ from embedpipe.encoders.device import Precision, choose_device, choose_dtype
 from embedpipe.encoders.gelu_in_pieces import split_gelus
 from embedpipe.encoders.inputs import inputs_of
 from embedpipe.encoders.outline import is_causal, layers_and_width, longest_window
-from embedpipe.encoders.packed_linear import pack_weights
+from embedpipe.encoders.packed_linear import BATCH_MULTIPLE, pack_weights
 from embedpipe.encoders.padded_keys import pad_keys
 from embedpipe.encoders.saturation import SaturationWatch
 from embedpipe.errors import EncoderError
@@ -40,7 +40,8 @@ class LoadedTransformer:
         dtype = choose_dtype(precision, self._device)
         self._model = load_model(files, dtype, allow_pickle=allow_pickle).eval().requires_grad_(False).to(self._device)
         self._num_parameters = sum(parameter.numel() for parameter in self._model.parameters())
-        pack_weights(self._model)
+        self.batch_multiple = BATCH_MULTIPLE if pack_weights(self._model) else 1
+        """Of which the number of subwords of a batch should be a multiple."""
         split_gelus(self._model)
         config: Any = self._model.config
         self._config = config

@@ -2,6 +2,9 @@
 
 The products are the same, bit for bit where the kernels add in the same order. In float32 they would be other kernels than
 transformers' own, for a twentieth of the time at most; so float32 stays as it is.
+
+For each number of rows that it has not seen oneDNN makes a kernel, in 2 to 6 ms, and keeps it. So batches should have few
+different numbers of subwords.
 """
 
 from __future__ import annotations
@@ -19,6 +22,10 @@ _OPERATORS = ("_is_mkldnn_bf16_supported", "_reorder_linear_weight", "_linear_po
 
 _NUM_ROWS = 2048
 """Subwords that the layout is best for; the default budget of a batch on a CPU."""
+
+
+BATCH_MULTIPLE = 16
+"""Of which the number of subwords of a batch should be a multiple: with the default budget there are 128 of them."""
 
 
 class PackedLinear(nn.Module):
@@ -43,10 +50,14 @@ class PackedLinear(nn.Module):
         return outputs
 
 
-def pack_weights(model: nn.Module) -> None:
-    """Pack the linear layers of a frozen model, one after the other, where this machine has kernels for it."""
+def pack_weights(model: nn.Module) -> bool:
+    """Pack the linear layers of a frozen model, one after the other, where this machine has kernels for it.
+
+    :returns: Whether there were any to pack.
+    """
     if _has_kernels():
         _pack(model)
+    return any(isinstance(module, PackedLinear) for module in model.modules())
 
 
 def _pack(module: nn.Module) -> None:

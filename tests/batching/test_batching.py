@@ -9,24 +9,35 @@ from hypothesis import strategies as st
 from embedpipe.batching import Batching, collate, group_equal, plan_batches
 from embedpipe.dataflow import Window
 
-lengths_and_budget = (st.lists(st.integers(1, 60), max_size=80), st.integers(1, 200))
+given_any = given(
+    lengths=st.lists(st.integers(1, 60), max_size=80), budget=st.integers(1, 2000), multiple=st.sampled_from([1, 2, 16, 64])
+)
 
 
-@given(*lengths_and_budget)
-def test_every_window_is_in_exactly_one_batch(lengths, budget):
-    assert sorted(index for batch in plan_batches(lengths, budget) for index in batch) == list(range(len(lengths)))
+@given_any
+def test_every_window_is_in_exactly_one_batch(lengths, budget, multiple):
+    batches = plan_batches(lengths, budget, multiple=multiple)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
 
 
-@given(*lengths_and_budget)
-def test_a_batch_keeps_to_the_budget_unless_one_window_alone_exceeds_it(lengths, budget):
-    for batch in plan_batches(lengths, budget):
+@given_any
+def test_a_batch_keeps_to_the_budget_unless_one_window_alone_exceeds_it(lengths, budget, multiple):
+    for batch in plan_batches(lengths, budget, multiple=multiple):
         padded = max(lengths[index] for index in batch) * len(batch)
         assert padded <= budget or len(batch) == 1
 
 
-@given(*lengths_and_budget)
-def test_the_longest_windows_go_first_and_ties_keep_their_order(lengths, budget):
-    flat = [index for batch in plan_batches(lengths, budget) for index in batch]
+@given_any
+def test_all_batches_but_the_last_have_a_multiple_of_subwords_if_they_may_have_many_windows(lengths, budget, multiple):
+    for batch in plan_batches(lengths, budget, multiple=multiple)[:-1]:
+        longest = lengths[batch[0]]
+        if budget // longest >= 4 * multiple:
+            assert len(batch) * longest % multiple == 0
+
+
+@given_any
+def test_the_longest_windows_go_first_and_ties_keep_their_order(lengths, budget, multiple):
+    flat = [index for batch in plan_batches(lengths, budget, multiple=multiple) for index in batch]
     assert flat == sorted(flat, key=lambda index: (-lengths[index], index))
 
 
@@ -52,10 +63,21 @@ def test_no_way_to_cut_the_sorted_windows_by_length_takes_less_time(lengths, bud
 def test_few_numbers_of_a_usual_corpus_are_padding():
     random = np.random.default_rng(0)
     lengths = np.clip(random.lognormal(2.8, 0.7, 2000), 3, 512).astype(int).tolist()
-    for budget in (512, 1024):
-        batches = plan_batches(lengths, budget)
+    for budget, multiple in ((512, 1), (1024, 1), (2048, 16)):
+        batches = plan_batches(lengths, budget, multiple=multiple)
         padded = sum(max(lengths[index] for index in batch) * len(batch) for batch in batches)
         assert 1 - sum(lengths) / padded < 0.03
+
+
+def test_few_different_numbers_of_subwords_stand_for_many():
+    random = np.random.default_rng(0)
+    lengths = np.clip(random.lognormal(2.8, 0.7, 20_000), 3, 512).astype(int).tolist()
+
+    def sizes(multiple):
+        batches = plan_batches(lengths, 2048, multiple=multiple)
+        return {len(batch) * lengths[batch[0]] for batch in batches if lengths[batch[0]] <= 32}
+
+    assert len(sizes(16)) < 30 < len(sizes(1))
 
 
 @given(st.integers(0, 10**7))
