@@ -82,6 +82,7 @@ def _cuts(lengths: Sequence[int], budget: int, multiple: int) -> list[tuple[int,
 def _stops(start: int, length: int, budget: int, ends: Sequence[int], multiple: int) -> Iterator[int]:
     """Where a batch may end: with a run of equal lengths, or where it is full; or as near as ``multiple`` allows."""
     most = max(1, budget // max(1, length))
+    # a full batch shall not lose more than a quarter of its windows to it
     step = min(multiple // math.gcd(multiple, length), _power_of_two_within(max(1, most // 4)))
     full = most - most % step
     stop = ends[start]

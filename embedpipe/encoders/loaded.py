@@ -50,7 +50,8 @@ class LoadedTransformer:
         """Whether a subword is computed from those before it only."""
         self._attention = config._attn_implementation
         if not self.is_causal:
-            pad_keys(self._model)
+            with _quiet():
+                pad_keys(self._model)
         self._capture = LayerCapture(self._model, self.num_layers)
         layers = outermost_layers(self._model) if dtype == torch.float16 and self._capture.hooks_work else None
         self._watch = None if layers is None else SaturationWatch(layers)

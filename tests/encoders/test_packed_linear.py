@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,6 +12,10 @@ from transformers import AutoModel
 from embedpipe.dataflow import Batch
 from embedpipe.encoders import Transformer, packed_linear
 from embedpipe.encoders.packed_linear import PackedLinear, pack_weights
+from embedpipe.extraction import Embedder
+from embedpipe.layers import NAMED
+from embedpipe.subwords import SubwordTokenizer
+from embedpipe.views import View
 
 needs_kernels = pytest.mark.skipif(not packed_linear._has_kernels(), reason="this CPU has no kernels for bfloat16")
 SIZES = st.sampled_from([1, 2, 7, 16, 31, 64, 100])
@@ -65,6 +70,19 @@ def test_each_architecture_gives_what_it_gives_unpacked(name, tiny_model):
         expected = original.eval()(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
     for layer, state in states.items():
         assert torch.equal(state[mask.bool()], expected[layer][mask.bool()])
+
+
+@needs_kernels
+def test_batches_have_few_different_numbers_of_subwords_where_each_costs_a_kernel(tiny_model):
+    lengths = np.random.default_rng(0).integers(3, 20, 3000).tolist()
+
+    def numbers(precision):
+        encoder = load(tiny_model("bert"), precision)
+        embedder = Embedder(SubwordTokenizer(tiny_model("bert")), encoder, {"last": View(NAMED["last"])})
+        return [len(batch) * lengths[batch[0]] for batch in embedder.plan(lengths)][:-1]
+
+    assert all(number % 16 == 0 for number in numbers("bfloat16"))
+    assert any(number % 16 for number in numbers("float32"))
 
 
 def test_float32_is_left_to_transformers_own_kernels(tiny_model):
