@@ -181,6 +181,10 @@ def test_the_comparison_has_learned_something_in_each_context(find):
         (context, head) for context in ("document", "sentence") for head in ("bilstm", "linear", "fine_tuned")
     }
     assert all(row.mean > 0.3 for row in results.rows if row.head == "linear")
+    of_sentences, of_documents = (
+        [row.mean for row in results.rows if row.context == context] for context in ("sentence", "document")
+    )
+    assert of_sentences != of_documents
     assert [(split.num_documents, split.num_entities) for split in results.splits] == [
         (NUM_DOCUMENTS[part], sum(tag[0] == "B" for document in documents(part) for words in document for _, tag in words))
         for part in FILES
