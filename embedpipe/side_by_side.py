@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -34,18 +35,49 @@ def run_side_by_side(function: Callable[[Item], Result], items: Sequence[Item], 
 def one_ahead(items: Iterable[Item]) -> Iterator[tuple[Item, Callable[[], bool]]]:
     """The same items, each of which is made in a thread of its own while the one before it is in use.
 
+    Such a thread may wait for ever, and does not keep the process from ending.
+
     :returns: Each with a function that waits for the next one and says whether there is none.
     """
     rest, end = iter(items), object()
-    with ThreadPoolExecutor(1, thread_name_prefix="embedpipe-reader") as thread:
-        coming = thread.submit(next, rest, end)
+    coming = _Coming(rest, end)
+    try:
         while (item := coming.result()) is not end:
-            coming = thread.submit(next, rest, end)
+            coming = _Coming(rest, end)
             yield item, functools.partial(_is_over, coming, end)  # type: ignore[misc]
+    finally:
+        coming.wait()
 
 
-def _is_over(coming: Future[object], end: object) -> bool:
-    return coming.exception() is None and coming.result() is end
+class _Coming:
+    """The next item, made in a thread that ends with the process, as an executor's does not."""
+
+    def __init__(self, items: Iterator[object], end: object) -> None:
+        self._items = items
+        self._item = end
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._make, name="embedpipe-reader", daemon=True)
+        self._thread.start()
+
+    def _make(self) -> None:
+        try:
+            self._item = next(self._items, self._item)
+        except BaseException as error:
+            self._error = error
+
+    def wait(self) -> BaseException | None:
+        """Wait, and return what was raised, if anything was."""
+        self._thread.join()
+        return self._error
+
+    def result(self) -> object:
+        if error := self.wait():
+            raise error
+        return self._item
+
+
+def _is_over(coming: _Coming, end: object) -> bool:
+    return coming.wait() is None and coming.result() is end
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -91,3 +93,22 @@ def test_leaving_early_leaves_no_thread_behind():
     next(results)
     results.close()
     assert threading.active_count() == before
+
+
+def test_an_item_that_never_comes_does_not_keep_the_process_from_ending():
+    script = (
+        "import queue, threading\n"
+        "from embedpipe.side_by_side import one_ahead\n"
+        "def items():\n"
+        "    yield 'one'\n"
+        "    yield queue.SimpleQueue().get()\n"
+        "def use():\n"
+        "    for item, _ in one_ahead(items()):\n"
+        "        print(item, flush=True)\n"
+        "        used.set()\n"
+        "used = threading.Event()\n"
+        "threading.Thread(target=use, daemon=True).start()\n"
+        "used.wait()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=30)
+    assert done.stdout == "one\n"
