@@ -11,6 +11,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # models are tiny, and two processes share two cores
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own 15 lets its workers starve beside the other tests
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
