@@ -8,7 +8,7 @@ size, precision and length:
 
 - subwords_per_second, bare_subwords_per_second: end to end, and of the forward pass on ready-made batches, the fastest found
 - efficiency: end to end / bare
-- ceiling, ceiling_of_bare: useful FLOP/s of either (padding not counted) / of the fastest torch.mm in that precision
+- ceiling, ceiling_of_bare: useful FLOP/s of either (padding not counted) / of the fastest matrix product in that precision
 - gigabytes_per_second: of the store, to disk
 
 and, where there are several GPUs, processes: words per second of as many processes / of one, from the first batch on.

@@ -8,7 +8,7 @@ corpus file in, a sealed store of six views in float16 out, on the CPU; loading 
 takes turns in one run, and medians are compared. JSON goes to standard output, these figures first, null where not taken:
 
 - efficiency_P: words per second end to end / of the bare forward pass on ready-made batches, the fastest found
-- ceiling_P: useful FLOP/s end to end (padding not counted) / of the fastest torch.mm in that precision
+- ceiling_P: useful FLOP/s end to end (padding not counted) / of the fastest matrix product in that precision
 - vs_PEER: words per second end to end / of the peer, both in float32; vs_flair_bfloat16: ours in bfloat16
 - six_views_cost: seconds of six views / of one
 - rss_growth, scaling (with --memory): peak memory, and words per second, with 200,000 sentences / with 20,000

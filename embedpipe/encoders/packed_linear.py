@@ -65,13 +65,13 @@ def pack_weights(model: nn.Module) -> bool:
 
 def _pack(module: nn.Module) -> None:
     for name, child in module.named_children():
-        if type(child) is nn.Linear and child.weight.device.type == "cpu" and _pays(child.weight.dtype):
+        if type(child) is nn.Linear and child.weight.device.type == "cpu" and pays(child.weight.dtype):
             setattr(module, name, PackedLinear(child))
         else:
             _pack(child)
 
 
-def _pays(dtype: torch.dtype) -> bool:
+def pays(dtype: torch.dtype) -> bool:
     """Whether oneDNN's products of this type are torch's own, or faster."""
     if not _has_operators():
         return False

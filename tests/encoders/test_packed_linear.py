@@ -21,7 +21,7 @@ from embedpipe.subwords import SubwordTokenizer
 from embedpipe.views import View
 
 needs_operators = pytest.mark.skipif(not packed_linear._has_operators(), reason="this torch has no oneDNN")
-needs_kernels = pytest.mark.skipif(not packed_linear._pays(torch.bfloat16), reason="this CPU has no kernels for bfloat16")
+needs_kernels = pytest.mark.skipif(not packed_linear.pays(torch.bfloat16), reason="this CPU has no kernels for bfloat16")
 PRECISIONS = [pytest.param("float32", marks=needs_operators), pytest.param("bfloat16", marks=needs_kernels)]
 SIZES = st.sampled_from([1, 2, 7, 16, 31, 64, 100])
 HALF_A_STEP = {"float32": 2**-22, "bfloat16": 2**-8}
@@ -91,7 +91,7 @@ def test_batches_have_few_different_numbers_of_subwords_where_each_costs_a_kerne
     lengths = np.random.default_rng(0).integers(3, 20, 3000).tolist()
 
     def numbers(*, packed):
-        monkeypatch.setattr(packed_linear, "_pays", lambda dtype: packed)
+        monkeypatch.setattr(packed_linear, "pays", lambda dtype: packed)
         encoder = load(tiny_model("bert"), precision)
         embedder = Embedder(SubwordTokenizer(tiny_model("bert")), encoder, {"last": View(NAMED["last"])})
         return [len(batch) * lengths[batch[0]] for batch in embedder.plan(lengths)][:-1]
