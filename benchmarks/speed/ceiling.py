@@ -50,15 +50,12 @@ def matrix_ceiling(model: PreTrainedModel) -> dict[str, Any]:
     shapes = [(rows, *size) for size in sizes for rows in ROWS] + [(SQUARE, SQUARE, SQUARE)]
     with torch.inference_mode():
         of_mm = {shape: _best_rate(*shape, model.dtype, model.device, _product_of_torch) for shape in shapes}
-        of_packed = {shape: _best_rate(*shape, model.dtype, model.device, _packed_product) for shape in shapes if _packs(model)}
+        packed = shapes if model.device.type == "cpu" and pays(model.dtype) else []
+        of_packed = {shape: _best_rate(*shape, model.dtype, model.device, _packed_product) for shape in packed}
     rates = {shape: max(rate, of_packed.get(shape, 0.0)) for shape, rate in of_mm.items()}
     shape, flops = max(rates.items(), key=lambda item: item[1])
     gigaflops = {"x".join(map(str, each)): round(rate / 1e9, 1) for each, rate in rates.items()}
     return {"flops": flops, "shape": shape, "flops_of_torch_mm": max(of_mm.values()), "gigaflops_by_shape": gigaflops}
-
-
-def _packs(model: PreTrainedModel) -> bool:
-    return model.device.type == "cpu" and pays(model.dtype)
 
 
 def _best_rate(rows: int, inputs: int, outputs: int, dtype: torch.dtype, device: torch.device, prepare: Prepare) -> float:
