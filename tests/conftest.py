@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from embedpipe.garbage import search_rarely
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # models are tiny, and two processes share two cores
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own 15 lets its workers starve beside the other tests
+search_rarely()  # a search for garbage looks at all that torch, transformers and the collection of tests have made
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-
-
-def pytest_collection_finish() -> None:
-    """Searches for garbage leave out what imports and collection have made: hundreds of thousands of objects."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

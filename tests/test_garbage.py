@@ -12,14 +12,6 @@ import pytest
 from embedpipe.garbage import old_objects_left_alone, search_rarely
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_frozen():
-    """As in a program, and not as in this suite."""
-    gc.unfreeze()
-    yield
-    gc.freeze()
-
-
 class _Knot:
     """Garbage that only a search finds, once it is let go of."""
 

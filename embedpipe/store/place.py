@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from embedpipe.errors import StoreError
-from embedpipe.store.durable import fsync_folder, write_error
+from embedpipe.store.durable import fsync_folder, rename, write_error
 from embedpipe.store.format import ID_HASHES, LOCK, MANIFEST
 from embedpipe.store.lock import WriterLock
 from embedpipe.store.manifest import ShardRecord, read_manifest, shards_folder
@@ -33,6 +33,8 @@ class StorePlace:
         self._path = path
         self.target = Path(os.path.realpath(path))
         self.folder = shards_folder(self.target)
+        self._published: tuple[ShardRecord, ...] | None = None
+        """Once a store has been brought to the path, the shards that it is made of."""
 
     @contextmanager
     def locked(self, *, may_replace: bool) -> Iterator[None]:
@@ -75,6 +77,20 @@ class StorePlace:
                 f"{doing}: a store is already there. Choose another path with --output, or replace it with --restart (in "
                 "Python: restart=True)."
             )
+
+    def publish(self, partial: Path, shards: Iterable[ShardRecord], *, may_replace: bool) -> None:
+        """Bring a store to the path; from here on it is there. Shards that a single file came from are removed.
+
+        :param partial: The file, next to its shards.
+        :param shards: What it is made of; none, if it is a single file.
+        :param may_replace: Whether a store may be there.
+        :raises StoreError: If something has come there meanwhile.
+        """
+        self.check_free(or_store=may_replace)
+        rename(partial, self.target, "store")
+        self._published = tuple(shards)
+        if not self._published:
+            self.remove_shards()
 
     def unfinished_identity(self) -> Mapping[str, Any] | None:
         """What the shards of an unfinished run are made of; ``None`` where there is none that can be looked at.
@@ -151,6 +167,8 @@ class StorePlace:
 
     def _shards_of_store(self) -> tuple[ShardRecord, ...] | None:
         """The shards of the store at the path, none if there is no store; ``None`` where that cannot be told."""
+        if self._published is not None:
+            return self._published
         if not is_store(self.target):
             return None if self.target.exists() else ()
         with contextlib.suppress(StoreError), contextlib.closing(StoreFile(self.target)) as file:

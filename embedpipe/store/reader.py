@@ -267,6 +267,7 @@ class Store(Sequence[StoredSentence]):
     def close(self) -> None:
         """Close the file. Vectors and sentences that were read stay valid."""
         self.file.close()
+        self._matrices.clear()  # each leads back here
 
     def __enter__(self) -> Store:
         return self

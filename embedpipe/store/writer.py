@@ -214,10 +214,8 @@ class StoreWriter:
                     provenance,
                     is_single=is_single,
                 )
-            self._place.check_free(or_store=self._grows_from is not None)  # something may have come meanwhile
-            rename(partial, self._place.target, "store")
-            if is_single:
-                self._place.remove_shards()
+            shards_of_store = () if is_single else self.shards
+            self._place.publish(partial, shards_of_store, may_replace=self._grows_from is not None)
         self._is_open = False  # done: no further block
         return self.path
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
@@ -316,7 +317,14 @@ def test_a_grid_searches_over_views_with_documents_kept_together(store):
     assert set(search.predict(words[:4])) <= {"B-LOC", "O"}
 
 
-def test_a_grid_search_in_worker_processes_gives_the_same_scores(store):
+@pytest.fixture
+def no_worker_stays():
+    """joblib keeps its workers for five minutes; other tests ask whether theirs have ended."""
+    yield
+    get_reusable_executor().shutdown(wait=True)
+
+
+def test_a_grid_search_in_worker_processes_gives_the_same_scores(store, no_worker_stays):
     sentences = store.sentences_frame()
     model = make_pipeline(StoreFeatures(store), LogisticRegression(max_iter=1000))
     scores = []

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import copy
+import gc
 import multiprocessing
 import os
 import pickle
 import tempfile
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -174,6 +176,19 @@ def test_closed_store_says_that_it_is_closed(path: Path) -> None:
             read()
     assert sentence.id == "doc-0/2" and len(store) == 12
     store.close()
+
+
+def test_a_store_that_is_closed_and_let_go_of_is_gone_without_a_search_for_garbage(path: Path) -> None:
+    gc.disable()  # h5py looks through all that it has ever opened and that is not gone, each time that a file is closed
+    try:
+        store = open_store(path)
+        assert store["doc-0/0"] == store[0] and len(store.matrix("last")[:])
+        entries = weakref.ref(store.file._entries)
+        store.close()
+        del store
+        assert entries() is None
+    finally:
+        gc.enable()
 
 
 def test_store_travels_to_other_processes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
