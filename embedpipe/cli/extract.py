@@ -64,13 +64,20 @@ def extract_command(
             address=address,
             on_progress=line.update,
         )
-    if quiet:
-        return
-    run = store.provenance["run"]
-    made = f"in {run['seconds']:.1f} s" if line.was_used else "was there already, from the same config, corpus and model"
+    with store:
+        if not quiet:
+            _say(store, was_made=line.was_used, append=append)
+
+
+def _say(store: Store, *, was_made: bool, append: bool) -> None:
+    """A line on the store, and what was irregular in the corpus."""
+    provenance = store.provenance
+    made = "was there already, from the same config, corpus and model"
+    if was_made:
+        made = f"in {provenance['run']['seconds']:.1f} s"
     views = "1 view" if len(store.views) == 1 else f"{len(store.views)} views"
-    click.echo(f"{store.source}: {len(store):,} sentences{_added(store, append and line.was_used)}, {views}, {made}")
-    for warning in store.provenance["corpus_warnings"]:
+    click.echo(f"{store.source}: {len(store):,} sentences{_added(store, append and was_made)}, {views}, {made}")
+    for warning in provenance["corpus_warnings"]:
         places = ", ".join(warning["places"]) + (", ..." if warning["count"] > len(warning["places"]) else "")
         click.echo(f"  warning, {warning['count']:,} times: {warning['message']} ({places})")
 

@@ -22,7 +22,7 @@ from embedpipe.store.text import unpack
 
 if TYPE_CHECKING:
     from embedpipe.dataflow import IntArray
-    from embedpipe.store.sealed import SealedFile
+    from embedpipe.store.opened import OpenedFile
 
 
 class Column(ABC):
@@ -90,7 +90,7 @@ class StoredColumn(Column):
     :param file: The file that it is in.
     """
 
-    def __init__(self, dataset: h5py.Dataset, file: SealedFile) -> None:
+    def __init__(self, dataset: h5py.Dataset, file: OpenedFile) -> None:
         super().__init__(file.path, str(dataset.name).lstrip("/"), dataset.shape, dataset.dtype)
         self._dataset = dataset
         self._file = file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ IN_SHARDS: Final[dict[str, Count | None]] = {
 """What a master leaves in its shards, beside the views: columns whose rows are the same wherever their shard lies."""
 
 
+@functools.lru_cache(maxsize=1024)
 def link_name(name: str) -> str:
     """The HDF5 link name of a view or label: percent-escaped where HDF5 would not take it as it is.
 

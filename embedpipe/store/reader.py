@@ -72,7 +72,6 @@ class Store(Sequence[StoredSentence]):
         self.path = Path(path) if copy is None else copy.path
         self._again = self.path.absolute() if copy is None else str(path)  # the working directory may change
         self.file = StoreFile(self.path, None if copy is None else copy.fetch)
-        self._matrices: dict[str, ViewMatrix] = {}
 
     @property
     def source(self) -> str:
@@ -228,10 +227,8 @@ class Store(Sequence[StoredSentence]):
 
         :raises FeaturesError: If the store has no such view.
         """
-        if view not in self._matrices:
-            self._view(view)
-            self._matrices[view] = ViewMatrix(self, view)
-        return self._matrices[view]
+        self._view(view)
+        return ViewMatrix(self, view)
 
     def summary(self) -> StoreSummary:
         """How many documents, sentences, words, subwords and flags there are, and the labels with their values."""
@@ -267,7 +264,6 @@ class Store(Sequence[StoredSentence]):
     def close(self) -> None:
         """Close the file. Vectors and sentences that were read stay valid."""
         self.file.close()
-        self._matrices.clear()  # each leads back here
 
     def __enter__(self) -> Store:
         return self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
-import mmap
 import os
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from embedpipe.store.entries import Entries
 from embedpipe.store.layout import Place, ShardLayout
 from embedpipe.store.lock import find_writer
 from embedpipe.store.manifest import read_manifest, shards_folder
+from embedpipe.store.opened import OpenedFile
 from embedpipe.store.recognize import HDF5_SIGNATURE, describe, open_hdf5
 from embedpipe.store.structure import check_structure
 
@@ -35,24 +35,26 @@ class SealedFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._columns: dict[str, Column] = {}
-        self._memory_map: mmap.mmap | None = None
         self._vocabularies: dict[str, list[str]] = {}
         self._check_file()
-        self._file = self._open()
+        file = self._open()
         try:
-            self.format_version = self._check_format()
+            self.format_version = self._check_format(file)
             with damaged(path, "its structure"):
-                self._entries = Entries(self._file)
+                self._entries = Entries(file)
                 self.structure = check_structure(self._entries, may_have_shards=self.may_have_shards)
-                self._descriptor: int | None = int(self._file.id.get_vfd_handle())
+                self._opened = OpenedFile(path, file)
         except BaseException:
-            self._file.close()
+            file.close()
             raise
 
     def column(self, name: str) -> Column:
-        """The column at ``name``."""
+        """The column at ``name``.
+
+        :raises StoreError: If the file has been closed.
+        """
         if name not in self._columns:
-            _ = self.descriptor
+            _ = self._opened.descriptor
             with damaged(self.path, name):
                 self._columns[name] = self._make_column(name)
         return self._columns[name]
@@ -85,31 +87,13 @@ class SealedFile:
             self._vocabularies[label] = values
         return self._vocabularies[label]
 
-    @property
-    def descriptor(self) -> int:
-        """The file descriptor, which HDF5 owns.
-
-        :raises StoreError: If the file has been closed.
-        """
-        if self._descriptor is None:
-            raise StoreError(f"cannot read the store {self.path}: it has been closed. Open it again with open_store.")
-        return self._descriptor
-
-    def memory_map(self) -> mmap.mmap:
-        """The whole file, read-only; one map serves all columns, as each holds a file descriptor."""
-        if self._memory_map is None:
-            self._memory_map = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
-        return self._memory_map
-
     def close(self) -> None:
         """Close it; nothing can be read any more."""
-        self._descriptor = None
         self._columns.clear()  # a memory-mapped one holds the file open
-        self._memory_map = None
-        self._file.close()
+        self._opened.close()
 
     def _make_column(self, name: str) -> Column:
-        return StoredColumn(self._entries.dataset(name), self)
+        return StoredColumn(self._entries.dataset(name), self._opened)
 
     def _place(self, name: str) -> Place:
         dataset = self._entries.dataset(name)
@@ -139,11 +123,11 @@ class SealedFile:
             what = f"it is cut off at {self.path.stat().st_size:,} bytes" if "truncated" in text else f"HDF5 says: {text}"
             raise DamagedStoreError(f"the store {self.path} is damaged: {what}. Extract it again.") from None
 
-    def _check_format(self) -> int:
+    def _check_format(self, file: Any) -> int:
         with damaged(self.path, "its format"):
-            found = read_string(self._file, names.FORMAT)
-            written_by = read_string(self._file, names.WRITTEN_BY)
-            version = read_integer(self._file, names.VERSION)
+            found = read_string(file, names.FORMAT)
+            written_by = read_string(file, names.WRITTEN_BY)
+            version = read_integer(file, names.VERSION)
         if found != names.FORMAT_NAME:
             raise NotAStoreError(f"{self.path} is not an embedpipe store: it is {describe(self.path)}.")
         if version is None or version < 1:

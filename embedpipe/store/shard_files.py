@@ -145,7 +145,6 @@ class ShardFiles:
         """Close the files; nothing can be read any more."""
         self._is_closed = True
         self._files.clear()
-        self._ids_at = None  # it leads to the master, which leads here: nothing would let go of what HDF5 has open
 
     def _layout(self, index: int) -> ShardLayout:
         return self._known[index].layout if index in self._known else self._shard(index)[0].layout

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from downstream_sentences import sentences
 from threadpoolctl import threadpool_limits
 
 import embedpipe
-from embedpipe.dataflow import Sentence
 from embedpipe.store import Store, StoreWriter
 
 VIEWS = {
@@ -26,20 +26,6 @@ VIEWS = {
     "all_sentences": {"layers": "all", "unit": "sentence"},
     "pieces": {"layers": "last", "unit": "subword"},
 }
-CITIES, OTHERS = ("Berlin", "Tokyo", "U.S.A."), ("fox", "bank", "river", "stick")
-
-
-def sentences() -> list[Sentence]:
-    """Six documents of eight sentences, among them an empty one and words without subwords."""
-    made = []
-    for number in range(48):
-        city, other = CITIES[number % 3], OTHERS[number % 4]
-        words = [["The", other, "near", city, "."], [city, "is", "a", other], [other, "and", city, "\u200b", other]][number % 3]
-        words = [] if number == 20 else words
-        ner = tuple("B-LOC" if word == city else "O" for word in words)
-        labels = {"ner": ner, "topic": f"about {other}"}
-        made.append(Sentence.from_words(f"doc-{number // 8}/{number % 8}", f"doc-{number // 8}", words, labels=labels))
-    return made
 
 
 @pytest.fixture(scope="session")

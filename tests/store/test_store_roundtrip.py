@@ -178,13 +178,15 @@ def test_closed_store_says_that_it_is_closed(path: Path) -> None:
     store.close()
 
 
-def test_a_store_that_is_closed_and_let_go_of_is_gone_without_a_search_for_garbage(path: Path) -> None:
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_store_that_is_let_go_of_is_gone_without_a_search_for_garbage(path: Path, is_closed: bool) -> None:
     gc.disable()  # h5py looks through all that it has ever opened and that is not gone, each time that a file is closed
     try:
         store = open_store(path)
-        assert store["doc-0/0"] == store[0] and len(store.matrix("last")[:])
+        assert store["doc-0/0"] == store[0] and len(store.matrix("last")[:]) and store.ids[1] == "doc-0/1"
         entries = weakref.ref(store.file._entries)
-        store.close()
+        if is_closed:
+            store.close()
         del store
         assert entries() is None
     finally:

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import sentences as sample_sentences
+from downstream_sentences import sentences as sample_sentences
 from made_stores import BIO, make_store, random_tags, separable
 
 import embedpipe
