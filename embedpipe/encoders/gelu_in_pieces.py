@@ -13,10 +13,12 @@ import torch
 from torch import nn
 from transformers.activations import GELUActivation
 
+from embedpipe.encoders.pieces import piece_sizes
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-_LEAST_PIECE = 1024
+_LEADING_BITS, _LEAST_PIECE = 3, 1024
 
 
 class GeluInPieces(nn.Module):
@@ -27,7 +29,7 @@ class GeluInPieces(nn.Module):
         flat = inputs.reshape(-1)
         outputs = torch.empty_like(flat)
         start = 0
-        for size in _sizes(len(flat)):
+        for size in piece_sizes(len(flat), bits=_LEADING_BITS, least=_LEAST_PIECE):
             torch.ops.aten.gelu.out(flat[start : start + size], out=outputs[start : start + size])
             start += size
         return outputs.view(inputs.shape)
@@ -51,13 +53,3 @@ def _is_exact_gelu(module: nn.Module) -> bool:
     if type(module) is nn.GELU:
         return module.approximate == "none"
     return type(module) is GELUActivation and module.act is nn.functional.gelu
-
-
-def _sizes(length: int) -> list[int]:
-    """Sizes that add up: three leading bits of what is left, which are four different ones for each power of two."""
-    sizes = []
-    while length:
-        rest = max(length.bit_length() - 3, _LEAST_PIECE.bit_length() - 1)
-        sizes.append(length >> rest << rest or length)
-        length -= sizes[-1]
-    return sizes

@@ -5,8 +5,9 @@ In float32 it has them from MKL, which takes 2.3 times as long as oneDNN on AMD'
 too, and differ from MKL's in the last digits. On Intel's processors a twentieth of the time is at stake, and float32 stays as
 transformers has it.
 
-For each number of rows that it has not seen oneDNN makes a kernel, in 2 to 6 ms, and keeps it. So batches should have few
-different numbers of subwords.
+For each number of rows that it has not seen oneDNN makes a kernel of half a megabyte, in 2 to 6 ms, and keeps it. So batches
+should have few different numbers of subwords; and in float32, where a layer in pieces takes little longer than in one go, rows
+are cut into pieces of few sizes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from embedpipe.encoders.pieces import piece_sizes
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -27,6 +30,9 @@ _OPERATORS = ("_is_mkldnn_bf16_supported", "_reorder_linear_weight", "_linear_po
 
 _NUM_ROWS = 2048
 """Subwords that the layout is best for; the default budget of a batch on a CPU."""
+
+_LEADING_BITS, _LEAST_PIECE = 4, 64
+"""Of the numbers of rows of a piece: with the default budget, and multiples of 16, there are 27 of them."""
 
 BATCH_MULTIPLE = 16
 """Of which the number of subwords of a batch should be a multiple: with the default budget there are 128 of them."""
@@ -41,6 +47,7 @@ class PackedLinear(nn.Module):
         self.out_features = linear.out_features
         self.bias = linear.bias
         self._packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), _NUM_ROWS)
+        self._in_pieces = linear.weight.dtype == torch.float32
 
     @property
     def weight(self) -> Tensor:
@@ -50,6 +57,18 @@ class PackedLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """*Shape:* ``(..., in_features)`` to ``(..., out_features)``."""
+        rows = inputs.reshape(-1, self.in_features)
+        sizes = piece_sizes(len(rows), bits=_LEADING_BITS, least=_LEAST_PIECE) if self._in_pieces else []
+        if len(sizes) <= 1:
+            return self._product(inputs)
+        outputs = rows.new_empty(len(rows), self.out_features)
+        start = 0
+        for size in sizes:
+            outputs[start : start + size] = self._product(rows[start : start + size])
+            start += size
+        return outputs.view(*inputs.shape[:-1], self.out_features)
+
+    def _product(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, self._packed, self.bias, "none", [], "")
         return outputs
 
