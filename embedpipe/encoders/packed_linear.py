@@ -57,8 +57,10 @@ class PackedLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """*Shape:* ``(..., in_features)`` to ``(..., out_features)``."""
+        if not self._in_pieces:
+            return self._product(inputs)
         rows = inputs.reshape(-1, self.in_features)
-        sizes = piece_sizes(len(rows), bits=_LEADING_BITS, least=_LEAST_PIECE) if self._in_pieces else []
+        sizes = piece_sizes(len(rows), bits=_LEADING_BITS, least=_LEAST_PIECE)
         if len(sizes) <= 1:
             return self._product(inputs)
         outputs = rows.new_empty(len(rows), self.out_features)

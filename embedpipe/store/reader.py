@@ -201,9 +201,10 @@ class Store(Sequence[StoredSentence]):
             ``(vector_size,)`` for a sentence view; a stacked view has ``(num_layers, vector_size)`` for ``vector_size``.
         :raises FeaturesError: If the store has no such view or sentence.
         """
+        info = self._view(view)
         rows = self.rows(view, sentence)
-        vectors = self.matrix(view).read(rows.start, rows.stop)
-        return vectors[0] if self._view(view).unit == "sentence" else vectors
+        vectors = ViewMatrix(self, view).read(rows.start, rows.stop)
+        return vectors[0] if info.unit == "sentence" else vectors
 
     def offsets(self, unit: Unit) -> IntArray:
         """Where the rows of each sentence start, for any view of the unit. *Shape:* ``(num_sentences + 1,)``, int64."""
