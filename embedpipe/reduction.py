@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,14 +73,32 @@ class BlockReduction:
         """
         length = next(iter(hidden_states.values())).shape[1]
         flat = {layer: state.flatten(0, 1) for layer, state in hidden_states.items()}
-        starts = {index: row * length for row, indices in enumerate(chosen) for index in indices}
-        whole = [index for index in starts if len(self._block[self._owner[index]].windows) == 1]
+        whole: list[list[int]] = []
+        starts: list[int] = []
+        for row, indices in enumerate(chosen):
+            alone = [index for index in indices if len(self._block[self._owner[index]].windows) == 1]
+            for alike in self._of_the_same_rows(alone):
+                whole.append(alike)
+                starts.append(row * length)
+            for index in set(indices).difference(alone):
+                self._keep_window(index, row * length, flat)
         if whole:
-            places, cls_places = self._places(whole, [starts[index] for index in whole])
-            self._reduce([self._owner[index] for index in whole], flat, places, _rows(flat, cls_places))
-        for index in starts.keys() - set(whole):
-            self._keep_window(index, starts[index], flat)
-        return sum(self.windows[index].num_kept for index in starts)
+            places, cls_places = self._places([first for first, *_ in whole], starts)
+            sentences = [[self._owner[index] for index in alike] for alike in whole]
+            self._reduce(sentences, flat, places, _rows(flat, cls_places))
+        return sum(self.windows[index].num_kept for indices in chosen for index in indices)
+
+    def _of_the_same_rows(self, indices: Sequence[int]) -> Iterable[list[int]]:
+        """Group equal windows of whole sentences by what is taken from them: the words may differ where the subwords do not."""
+        if len(indices) <= 1:
+            return [list(indices)] if indices else []
+        groups: dict[Any, list[int]] = {}
+        for index in indices:
+            sentence = self._owner[index]
+            words = self._block[sentence].subwords.word_offsets
+            key = (self.windows[index].parts, words.tobytes(), int(self._num_first[sentence]))
+            groups.setdefault(key, []).append(index)
+        return groups.values()
 
     def fail(self, index: int, error: EmbedpipeError) -> int:
         """Give up the sentence of a window.
@@ -133,23 +151,23 @@ class BlockReduction:
         order = torch.from_numpy(np.argsort(np.concatenate([_subwords_of(window) for window, _, _ in waiting])))
         joined = {layer: torch.cat([subwords[layer] for _, subwords, _ in waiting]) for layer in flat}
         cls = {layer: torch.stack([each[layer].float() for _, _, each in waiting]).mean(dim=0) for layer in flat}
-        self._reduce([sentence], joined, order, cls)
+        self._reduce([[sentence]], joined, order, cls)
 
-    def _reduce(self, sentences: Sequence[int], flat: Mapping[int, Tensor], places: Tensor, cls: Mapping[int, Tensor]) -> None:
-        """Take the rows of all views from the states of whole sentences; see :class:`~embedpipe.states.SentenceStates`."""
-        states = self._states(sentences, flat, places, cls)
+    def _reduce(
+        self, alike: Sequence[Sequence[int]], flat: Mapping[int, Tensor], places: Tensor, cls: Mapping[int, Tensor]
+    ) -> None:
+        """Take the rows of all views from the states of whole sentences; see :class:`~embedpipe.states.SentenceStates`.
+
+        :param alike: Sentences that have the same rows, which are computed once and put down for each of them.
+        """
+        states = self._states([first for first, *_ in alike], flat, places, cls)
         rows_of = {name: self._rows_of(name, view, states) for name, view in self._views.items()}
         taken, is_finite = to_host(rows_of, {name: _all_finite(rows) for name, rows in rows_of.items()})
-        self._find_failures(sentences, {name: rows for name, rows in taken.items() if not is_finite[name]}, states)
-        fine = [position for position, sentence in enumerate(sentences) if sentence not in self.failures]
-        numbers = {unit: self._row_numbers(unit, sentences) for unit in {view.unit for view in self._views.values()}}
-        for name, view in self._views.items():
-            rows = numbers[view.unit]
-            if len(fine) == len(sentences):
-                self.rows[name][rows] = taken[name]
-            else:
-                kept = np.isin(self._positions(view.unit, sentences), fine)
-                self.rows[name][rows[kept]] = taken[name][kept]
+        self._find_failures(alike, {name: rows for name, rows in taken.items() if not is_finite[name]}, states)
+        for unit in {view.unit for view in self._views.values()}:
+            into, of = self._row_numbers(unit, alike)
+            for name in (name for name, view in self._views.items() if view.unit == unit):
+                self.rows[name][into] = taken[name] if of is None else taken[name][of]
 
     def _states(
         self, sentences: Sequence[int], flat: Mapping[int, Tensor], places: Tensor, cls: Mapping[int, Tensor]
@@ -176,25 +194,34 @@ class BlockReduction:
 
         return view.rows(states, self._num_layers, getattr(torch, str(self.rows[name].dtype)))
 
-    def _find_failures(self, sentences: Sequence[int], taken: Mapping[str, FloatArray], states: SentenceStates) -> None:
+    def _find_failures(self, alike: Sequence[Sequence[int]], taken: Mapping[str, FloatArray], states: SentenceStates) -> None:
         for name, rows in taken.items():
             broken = ~np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
-            for position in np.unique(self._positions(self._views[name].unit, sentences)[broken]).tolist():
-                id = self._block[sentences[position]].subwords.sentence.id
-                error = blame_a_layer(id, name, str(rows.dtype), largest_values(states, position))
-                if self._stops:
-                    raise error
-                self.failures.setdefault(sentences[position], str(error))
+            ends = self._ends(self._views[name].unit, alike)
+            for position in np.unique(np.searchsorted(ends, np.flatnonzero(broken), side="right") - 1).tolist():
+                for sentence in alike[position]:
+                    id = self._block[sentence].subwords.sentence.id
+                    error = blame_a_layer(id, name, str(rows.dtype), largest_values(states, position))
+                    if self._stops:
+                        raise error
+                    self.failures.setdefault(sentence, str(error))
 
-    def _positions(self, unit: str, sentences: Sequence[int]) -> IntArray:
-        """For each row, the place of its sentence in ``sentences``."""
-        first = self._first_row[unit]
-        counts = [int(first[index + 1] - first[index]) for index in sentences]
-        return np.repeat(np.arange(len(sentences)), counts)
+    def _row_numbers(self, unit: str, alike: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray | None]:
+        """Where the rows of sentences go that have not failed.
 
-    def _row_numbers(self, unit: str, sentences: Sequence[int]) -> IntArray:
-        first, indices = self._first_row[unit], np.asarray(sentences)
-        return _numbers_in(np.stack([first[indices], first[indices + 1]], axis=1))
+        :returns: Numbers of rows of the block, and which of the rows that were computed for ``alike`` each of them is; ``None``
+            for one after the other.
+        """
+        positions = [position for position, each in enumerate(alike) for index in each if index not in self.failures]
+        sentences = [index for each in alike for index in each if index not in self.failures]
+        into = _numbers_between(self._first_row[unit], sentences)
+        one_by_one = positions == list(range(len(alike)))
+        return into, None if one_by_one else _numbers_between(self._ends(unit, alike), positions)
+
+    def _ends(self, unit: str, alike: Sequence[Sequence[int]]) -> IntArray:
+        """Where the rows begin that are computed for ``alike``, one behind the other, and behind the last one their number."""
+        first_row, indices = self._first_row[unit], np.array([first for first, *_ in alike])
+        return np.concatenate([[0], np.cumsum(first_row[indices + 1] - first_row[indices])])
 
 
 def _rows(flat: Mapping[int, Tensor], places: Tensor) -> dict[int, Tensor]:
@@ -216,6 +243,12 @@ def _numbers_in(ranges: IntArray) -> IntArray:
     firsts = np.cumsum(lengths) - lengths
     numbers: IntArray = np.arange(int(lengths.sum())) + np.repeat(ranges[:, 0] - firsts, lengths)
     return numbers
+
+
+def _numbers_between(ends: IntArray, indices: Sequence[int]) -> IntArray:
+    """All numbers from ``ends[index]`` up to ``ends[index + 1]``, for each index, one range behind the other."""
+    starts = np.asarray(indices, dtype=np.int64)
+    return _numbers_in(np.stack([ends[starts], ends[starts + 1]], axis=1))
 
 
 def _all_finite(rows: Tensor) -> Tensor:

@@ -331,6 +331,64 @@ def test_the_same_subwords_as_other_words_are_pooled_as_those_words(embedder, mo
     assert np.abs(last[0] - last[1]).max() > 1e-3
 
 
+CUTS = {"dog": ((0, 3), (4, 9)), "as one": ((0, 9),), "fox": ((0, 2), (2, 9)), "nothing": ()}
+EVERY_UNIT = LAST | {"subwords": View(NAMED["last"], "subword")}
+
+
+@given(
+    st.lists(st.sampled_from([("the", "dog"), ("a", "dog's", "fox"), ("",), "dog", "as one", "fox", "nothing"]), max_size=12)
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+def test_a_sentence_among_others_that_are_like_it_has_the_rows_that_it_has_alone(embedder, drawn):
+    embedder = replace(embedder, views=EVERY_UNIT)
+
+    def sentence(number, kind):
+        if isinstance(kind, tuple):
+            return Sentence.from_words(str(number), "d", kind)
+        return Sentence(str(number), "d", "the fox's", CUTS[kind])
+
+    together = list(embedder.embed([sentence(number, kind) for number, kind in enumerate(drawn)]))
+    apart = [one_block(embedder, [sentence(0, kind)]) for kind in drawn]
+    for view in EVERY_UNIT:
+        for block in together:
+            expected = np.concatenate([each.views[view] for each in apart])
+            np.testing.assert_allclose(block.views[view], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "texts", [["the dog", "a fox", "the dog", "a fox"], ["the dog", "a fox", "the dog", "a b c", "the", "a fox", "the dog"]]
+)
+def test_of_repeated_sentences_that_fail_each_is_recorded_and_the_others_keep_their_rows(texts, make_embedder):
+    embedder = make_embedder(on_error="record", views=EVERY_UNIT)
+    fails = [text.startswith("the") for text in texts]
+    fine = one_block(embedder, sentences_of(*(text for text in texts if not text.startswith("the"))))
+    (known,) = embedder.tokenizer.tokenize(sentences_of("the"))
+    with torch.no_grad():
+        embedder.encoder._model.embeddings.word_embeddings.weight[known.subword_ids[0]] = float("nan")
+    block = one_block(embedder, sentences_of(*texts))
+    assert [bool(flags & SentenceFlag.FAILED) for flags in block.sentence_flags] == fails
+    assert sorted(block.failures) == [str(number) for number, failed in enumerate(fails) if failed]
+    assert all(f"sentence {id!r}" in reason for id, reason in block.failures.items())
+    tokenized = list(embedder.tokenizer.tokenize(sentences_of(*texts)))
+    num_rows = {
+        "sentence": 1,
+        "word": [len(each.word_offsets) for each in tokenized],
+        "subword": [len(each.subword_ids) for each in tokenized],
+    }
+    for view, info in embedder.view_infos.items():
+        failed = np.repeat(fails, num_rows[info.unit])
+        assert not block.views[view][failed].any()
+        np.testing.assert_allclose(block.views[view][~failed], fine.views[view], atol=1e-5)
+
+
+def test_equal_sentences_in_different_places_of_a_document_have_rows_of_their_own(make_embedder):
+    embedder = make_embedder(context=DocumentContext(), views=EVERY_UNIT)
+    joined = make_embedder(views=EVERY_UNIT)
+    for view in ("last", "subwords"):
+        rows = one_block(embedder, sentences_of("the dog", "the dog", "the dog")).views[view]
+        np.testing.assert_allclose(rows, one_block(joined, sentences_of("the dog the dog the dog")).views[view], atol=1e-5)
+
+
 def test_sentences_are_not_taken_for_equal_in_other_documents_that_they_see(make_embedder):
     embedder = make_embedder(context=DocumentContext())
     texts = [["the dog", "sat ."], ["the dog", "ran away"], ["the dog", "sat ."]]
