@@ -72,9 +72,8 @@ def extract_command(
 def _say(store: Store, *, was_made: bool, append: bool) -> None:
     """A line on the store, and what was irregular in the corpus."""
     provenance = store.provenance
-    made = "was there already, from the same config, corpus and model"
-    if was_made:
-        made = f"in {provenance['run']['seconds']:.1f} s"
+    there_already = "was there already, from the same config, corpus and model"
+    made = f"in {provenance['run']['seconds']:.1f} s" if was_made else there_already
     views = "1 view" if len(store.views) == 1 else f"{len(store.views)} views"
     click.echo(f"{store.source}: {len(store):,} sentences{_added(store, append and was_made)}, {views}, {made}")
     for warning in provenance["corpus_warnings"]:
