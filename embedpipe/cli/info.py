@@ -21,26 +21,33 @@ _FAILURES_SHOWN = 5
 
 @click.command("info")
 @click.argument("store", type=StorePath())
+@click.option("--flags", is_flag=True, help="Count the flags even if all shards must be fetched from a URL for it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def info_command(store: Path | str, as_json: bool) -> None:
-    """Say what a store holds and where it came from."""
+def info_command(store: Path | str, flags: bool, as_json: bool) -> None:
+    """Say what a store holds and where it came from.
+
+    Of a store at a URL its own file is fetched; its shards only with --flags.
+    """
     from embedpipe.store import open_store
 
     with open_store(store) as opened:
-        facts = describe(opened)
+        facts = describe(opened, flags=flags or not opened.shards_to_fetch)
     click.echo(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else "\n".join(as_text(facts)))
 
 
-def describe(store: Store) -> dict[str, Any]:
-    """Everything that ``info`` prints, as JSON has it."""
-    summary = store.summary()
+def describe(store: Store, *, flags: bool) -> dict[str, Any]:
+    """Everything that ``info`` prints, as JSON has it.
+
+    :param flags: Whether to count the flags; else they are ``None``.
+    """
+    summary = store.summary(flags=flags)
     return {
         "path": store.source,
         "size_bytes": store.size_bytes,
         "num_shards": len(store.shards),
         "format_version": store.format_version,
         "counts": dict(summary.counts),
-        "flags": dict(summary.flags),
+        "flags": None if summary.flags is None else dict(summary.flags),
         "labels": {name: {"unit": label.unit, "values": list(label.values)} for name, label in summary.labels.items()},
         "views": {name: _view(store, name) for name in store.views},
         "provenance": dict(store.provenance),
@@ -88,7 +95,9 @@ def _facts(facts: dict[str, Any], provenance: dict[str, Any], counts: dict[str, 
         yield fact("context", f"{config['context']['type']}, " + (f"windows of {window} subwords" if window else "no limit"))
     for name, label in facts["labels"].items():
         yield fact("label", f"{name} ({label['unit']}): {some(label['values'])}")
-    for flag, count in facts["flags"].items():
+    if facts["flags"] is None:
+        yield fact("flag", f"not counted, as the shards are not here; --flags fetches them ({size_text(facts['size_bytes'])})")
+    for flag, count in (facts["flags"] or {}).items():
         yield fact("flag", f"{flag}: {count:,}")
     for id, reason in list(provenance.get("failures", {}).items())[:_FAILURES_SHOWN]:
         yield fact("failed", f"{id}: {reason}")

@@ -119,6 +119,11 @@ class Store(Sequence[StoredSentence]):
         return self.file.shards
 
     @property
+    def shards_to_fetch(self) -> tuple[ShardRecord, ...]:
+        """Of a store at a URL, the shards that are not on this machine yet."""
+        return self.file.shards_to_fetch
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of the file and its shards."""
         return self.path.stat().st_size + sum(shard.size_bytes for shard in self.shards)
@@ -231,9 +236,12 @@ class Store(Sequence[StoredSentence]):
         self._view(view)
         return ViewMatrix(self, view)
 
-    def summary(self) -> StoreSummary:
-        """How many documents, sentences, words, subwords and flags there are, and the labels with their values."""
-        return summarize(self.file)
+    def summary(self, *, flags: bool = True) -> StoreSummary:
+        """How many documents, sentences, words, subwords and flags there are, and the labels with their values.
+
+        :param flags: Whether to count the flags, which are in the shards: those of a store at a URL are fetched for it.
+        """
+        return summarize(self.file, flags=flags)
 
     def words_frame(self) -> pd.DataFrame:
         """One line a word: sentence_id, document, row (in word views), word_index, word, a column a word label, flags.

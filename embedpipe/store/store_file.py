@@ -37,6 +37,11 @@ class StoreFile(SealedFile):
         """The shards of a master, in the order of their sentences."""
         return self._files.records if self._files else ()
 
+    @property
+    def shards_to_fetch(self) -> tuple[ShardRecord, ...]:
+        """Those that would have to be fetched before they can be read."""
+        return self._files.to_fetch if self._files else ()
+
     def check_shards(self) -> None:
         """Open every shard once, which shows whether it is the one that it should be.
 

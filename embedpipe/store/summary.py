@@ -32,21 +32,22 @@ class StoreSummary:
     """Counts of what a store holds.
 
     :param counts: Of ``documents``, ``sentences``, ``words`` and ``subwords``.
-    :param flags: By name, how many sentences or words carry each flag that any of them carries.
+    :param flags: By name, how many sentences or words carry each flag that any of them carries; ``None`` if they were not
+        counted.
     :param labels: By name.
     """
 
     counts: Mapping[str, int]
-    flags: Mapping[str, int]
+    flags: Mapping[str, int] | None
     labels: Mapping[str, LabelSummary]
 
 
-def summarize(file: SealedFile) -> StoreSummary:
-    """Count what is in a store; reads the flags, not the vectors."""
+def summarize(file: SealedFile, *, flags: bool = True) -> StoreSummary:
+    """Count what is in a store; reads the flags, if they are asked for, and not the vectors."""
     structure = file.structure
     return StoreSummary(
         counts={name.removeprefix("num_"): structure.counts[name] for name in names.COUNTS},
-        flags=_count(file, names.SENTENCE_FLAGS, SentenceFlag) | _count(file, names.WORD_FLAGS, WordFlag),
+        flags=_count(file, names.SENTENCE_FLAGS, SentenceFlag) | _count(file, names.WORD_FLAGS, WordFlag) if flags else None,
         labels={name: LabelSummary(info.unit, tuple(file.vocabulary(name))) for name, info in structure.labels.items()},
     )
 

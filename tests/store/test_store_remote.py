@@ -160,8 +160,9 @@ def test_it_grows(config: Any, storage: Any, tmp_path: Path, monkeypatch: Any) -
 def test_another_config_is_refused_and_nothing_is_replaced(config: Any, storage: Any) -> None:
     embedpipe.extract(config, URL).close()
     before = files(storage)
-    with pytest.raises(StoreError, match=r"made otherwise"):
+    with pytest.raises(StoreError, match=r"made otherwise") as refused:
         embedpipe.extract(config | {"store": {"shard_size": 9000}}, URL)
+    assert URL in str(refused.value) and str(cache_folder(URL)) not in str(refused.value)
     assert files(storage) == before
 
 
@@ -226,6 +227,30 @@ def test_old_copies_go_and_a_replaced_store_is_read_anew(config: Any, storage: A
     with open_store(URL) as store:
         assert len(store) == 20
     assert len(list(cache_folder(URL).iterdir())) == 1
+
+
+def test_info_fetches_no_shard_unless_flags_are_to_be_counted(
+    config: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    with (tmp_path / "c.txt").open("a", encoding="utf-8") as corpus:
+        corpus.write("unheard-of\n")
+    embedpipe.extract(config, URL).close()
+
+    def info(*options: str) -> str:
+        monkeypatch.setattr("sys.argv", ["embedpipe", "info", URL, *options])
+        main()
+        return str(capsys.readouterr().out)
+
+    here = info()
+    assert json.loads(info("--json"))["flags"] == {"UNKNOWN_SUBWORD": 1}, "who has written it has its shards"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    there, as_json = info(), json.loads(info("--json"))
+    assert "not counted, as the shards are not here; --flags fetches them (" in there and as_json["flags"] is None
+    assert as_json["counts"]["sentences"] == 301 and as_json["views"]["last"]["rows"] == 901
+    with open_store(URL) as store:
+        assert store.shards_to_fetch == store.shards
+        assert info("--flags") == here
+        assert not store.shards_to_fetch
 
 
 def test_the_commands_take_urls(config: Any, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:

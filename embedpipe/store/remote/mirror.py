@@ -64,6 +64,8 @@ class Mirror:
                     self._write_manifest()
         finally:
             self._lock.release()
+        if isinstance(error, StoreError) and str(self.path) in str(error):  # a path that the user has never seen
+            raise type(error)(str(error).replace(str(self.path), self._remote.url)) from error
 
     def check_intact(self, shards: Iterable[ShardRecord]) -> None:
         """Check that every shard of the finished store is there and as long as it should be.
