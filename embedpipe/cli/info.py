@@ -35,7 +35,7 @@ def info_command(store: Path | str, flags: bool, as_json: bool) -> None:
     click.echo(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else "\n".join(as_text(facts)))
 
 
-def describe(store: Store, *, flags: bool) -> dict[str, Any]:
+def describe(store: Store, *, flags: bool = True) -> dict[str, Any]:
     """Everything that ``info`` prints, as JSON has it.
 
     :param flags: Whether to count the flags; else they are ``None``.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embedpipe.cli.layout import counted, duration_text, fact, size_text, some, views_table
-from embedpipe.cli.options import ext_var_option, include_package_option, overrides_option
+from embedpipe.cli.options import StorePath, ext_var_option, include_package_option, overrides_option
 
 if TYPE_CHECKING:
     from embedpipe.config import LoadedConfig
@@ -31,7 +31,7 @@ _UNITS = ("documents", "sentences", "words", "subwords")
 
 @click.command("plan")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the store shall go; default: store.path.")
+@click.option("-o", "--output", type=StorePath(), help="Where the store shall go, a path or URL; default: store.path.")
 @overrides_option
 @ext_var_option
 @include_package_option
@@ -57,7 +57,7 @@ _UNITS = ("documents", "sentences", "words", "subwords")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def plan_command(
     config: Path,
-    output: Path | None,
+    output: Path | str | None,
     overrides: str | None,
     ext_vars: dict[str, str],
     include_packages: tuple[str, ...],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedpipe.errors import StoreError
+from embedpipe.store import cache_folder, is_url
 
 _TO_SPARE = 0.05
 """Part of the needed bytes that shall be free beyond them: for the file system's own tables, and what else is written."""
@@ -34,11 +35,12 @@ class Space:
 def measure_space(path: str | os.PathLike[str], store_bytes: int) -> Space:
     """Look at the disk that a store would be on.
 
-    :param path: Of the store; its folder need not exist.
+    :param path: Of the store; its folder need not exist. One at a URL is made in a folder here, which has to have room.
     :param store_bytes: What the store takes.
     :raises StoreError: If the disk cannot be asked.
     """
-    folder = Path(os.path.realpath(path)).parent
+    here = cache_folder(str(path)) / "store" if is_url(path) else path
+    folder = Path(os.path.realpath(here)).parent
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     try:

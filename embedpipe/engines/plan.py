@@ -18,6 +18,7 @@ from embedpipe.engines.loading import load_in_outline
 from embedpipe.engines.planned_time import PlannedTime
 from embedpipe.engines.store_size import bytes_beside_vectors
 from embedpipe.engines.survey import Survey, survey
+from embedpipe.store import is_url
 from embedpipe.subwords import WordTokenizer
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Plan:
     """What an extraction would do.
 
     :param source: Name of the config.
-    :param path: Of the store; ``None`` if neither the config nor the caller names one.
+    :param path: Of the store, or its URL; ``None`` if neither the config nor the caller names one.
     :param encoder: The encoder's own description; without its weights, only what is known of it then.
     :param window: Subwords of a window, special ones not counted; ``None`` for no limit.
     :param surveyed: What the corpus has.
@@ -56,7 +57,7 @@ class Plan:
     """
 
     source: str
-    path: Path | None
+    path: Path | str | None
     encoder: Mapping[str, Any]
     num_layers: int
     hidden_size: int
@@ -120,7 +121,7 @@ def make_plan(
     named = path if path is not None else job.store.path
     return Plan(
         source=config.source,
-        path=None if named is None else Path(named),
+        path=None if named is None else str(named) if is_url(named) else Path(named),
         encoder=embedder.encoder.description,
         num_layers=embedder.encoder.num_layers,
         hidden_size=embedder.encoder.hidden_size,

@@ -9,7 +9,7 @@ from embedpipe.store.matrix import ViewMatrix
 from embedpipe.store.origin import EarlierRun
 from embedpipe.store.place import StorePlace
 from embedpipe.store.reader import Store, open_store
-from embedpipe.store.remote import Mirror, is_url
+from embedpipe.store.remote import Mirror, cache_folder, is_url
 from embedpipe.store.sentence import StoredSentence
 from embedpipe.store.settings import StoreSettings
 from embedpipe.store.verify import verify
@@ -30,6 +30,7 @@ __all__ = [
     "StoreWriter",
     "StoredSentence",
     "ViewMatrix",
+    "cache_folder",
     "check_intact",
     "export_store",
     "is_url",

@@ -16,8 +16,8 @@ _SIZE = re.compile(rf"([0-9]{{1,18}}(?:\.[0-9]+)?)\s*({'|'.join(sorted(_UNITS, k
 class StoreSettings:
     """Where the vectors go, and how they are kept.
 
-    :param path: The file to write, for example ``"features.h5"``. It may be left out where the command line gives it
-        (``--output``).
+    :param path: The file to write, for example ``"features.h5"``, or a URL of object storage. It may be left out where the
+        command line gives it (``--output``).
     :param dtype: Type of the stored numbers. ``"float16"`` halves the file; a vector that does not fit into it is an error.
     :param shard_size: About how much goes into one file, for example ``"256 MiB"``, ``"64 MB"``, ``"1GiB"``, or a number of
         bytes. A run that is killed loses at most the shards that it was making.

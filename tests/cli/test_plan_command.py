@@ -71,6 +71,20 @@ def test_a_full_disk_is_refused_with_the_numbers_and_the_plan(run, workplace, di
     assert json.loads(as_json.out)["disk"]["is_enough"] is False
 
 
+def test_a_store_at_a_url_needs_room_in_the_folder_that_it_passes_through(run, workplace, tmp_path, monkeypatch):
+    cache, url = tmp_path / "cache", "memory://bucket/features.h5"
+    cache.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    config = workplace.config()
+    before = sorted(workplace.folder.iterdir())
+    facts = json.loads(run("plan", config, "-o", url, "--json").out)
+    assert (facts["path"], facts["disk"]["folder"]) == (url, str(cache))
+    asked = json.loads(run("plan", config, "--overrides", json.dumps({"store.path": url}), "--json").out)
+    assert (asked["path"], asked["disk"]["folder"]) == (url, str(cache))
+    assert run("plan", config, "-o", url).out.startswith(f"{config}: would make {url}, about ")
+    assert sorted(workplace.folder.iterdir()) == before and not list(cache.iterdir())
+
+
 def test_a_projection_says_that_it_does_not_fit_here_and_is_no_failure(run, workplace, disk_with):
     disk_with(10**6)
     result = run("plan", workplace.config(), "--sentences", 3_000_000, "--device-rate", 1000, "--workers", 8)

@@ -5,8 +5,8 @@ files, so what is read or written passes through a folder of this machine: a rea
 when it is first needed, a writer brings up each shard when it is committed.
 """
 
-from embedpipe.store.remote.files import RemoteFiles, is_url
+from embedpipe.store.remote.files import RemoteFiles, cache_folder, is_url
 from embedpipe.store.remote.local_copy import LocalCopy
 from embedpipe.store.remote.mirror import Mirror
 
-__all__ = ["LocalCopy", "Mirror", "RemoteFiles", "is_url"]
+__all__ = ["LocalCopy", "Mirror", "RemoteFiles", "cache_folder", "is_url"]
