@@ -122,7 +122,7 @@ def read_examples(
     found = store.label(label)
     if found.unit != unit:
         raise FeaturesError(
-            f"the label {label!r} of {store.path} is one a {found.unit}, and view {selection.view!r} has a row a {unit}."
+            f"the label {label!r} of {store.source} is one a {found.unit}, and view {selection.view!r} has a row a {unit}."
         )
     known = tuple(tags) if tags is not None else _sorted(found)
     code_of = {tag: code for code, tag in enumerate(known)}

@@ -62,7 +62,9 @@ def _require_frame_of(store: Store, view: str, frame: Any, rows: IntArray) -> No
         own = store.rows(view, id) if known else slice(0, 0)
         if not own.start <= row < own.stop:
             holds = f"has the rows {own.start} to {own.stop - 1}" if own.start < own.stop else "has no rows"
-            there = f"that sentence {holds} in view {view!r} of {store.path}" if known else f"{store.path} has no such sentence"
+            there = (
+                f"that sentence {holds} in view {view!r} of {store.source}" if known else f"{store.source} has no such sentence"
+            )
             raise FeaturesError(
                 f"the frame is not one of this store: it says that row {row} is of sentence {id!r}, but {there}. "
                 "Take the frame and the vectors from the same store."
@@ -116,7 +118,7 @@ def _within(rows: IntArray, store: Store, view: str) -> IntArray:
     outside = (rows < 0) | (rows >= num_rows)
     if outside.any():
         raise FeaturesError(
-            f"row {rows[outside][0]} is not in view {view!r} of {store.path}, which has {num_rows:,} rows, numbered from 0."
+            f"row {rows[outside][0]} is not in view {view!r} of {store.source}, which has {num_rows:,} rows, numbered from 0."
         )
     return rows
 
@@ -129,5 +131,5 @@ def _refusal(store: Store, view: str, found: str) -> FeaturesError:
         "subword": "store.subwords_frame() or a part of it, or row numbers",
     }[unit]
     return FeaturesError(
-        f"which rows of view {view!r} of {store.path} are meant? Its rows are {unit}s. Expected {expected}; found {found}."
+        f"which rows of view {view!r} of {store.source} are meant? Its rows are {unit}s. Expected {expected}; found {found}."
     )

@@ -72,7 +72,7 @@ class StoreFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with self._open() as store:
             selection = self._select(store)
             if hasattr(self, "features_kind_"):
-                require_same_kind(str(store.path), self.features_kind_, kind_of_features(store.provenance, selection))
+                require_same_kind(store.source, self.features_kind_, kind_of_features(store.provenance, selection))
             rows = row_numbers(X, store, selection.view)
             matrix = store.matrix(selection.view)
             vectors = np.empty((len(rows), selection.vector_size), np.float32)
@@ -107,7 +107,7 @@ class StoreFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _select(self, store: Store) -> Selection:
         num_layers = None if self.layers is None else store.provenance.get("encoder", {}).get("num_layers")
-        return select_vectors(str(store.path), store.views, self.view, self.layers, num_layers, known_sizes(store.provenance))
+        return select_vectors(store.source, store.views, self.view, self.layers, num_layers, known_sizes(store.provenance))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -16,7 +16,7 @@ from embedpipe.downstream.same_model import require_same_model
 from embedpipe.downstream.selection import Selection, select_vectors
 from embedpipe.downstream.texts import to_sentences
 from embedpipe.errors import FeaturesError
-from embedpipe.store import Store, open_store
+from embedpipe.store import Store, is_url, open_store
 from embedpipe.store.recognize import HDF5_SIGNATURE
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return self.pairs
         if isinstance(self.config, Store):
             return self.config.has_pairs
-        if isinstance(self.config, str | os.PathLike) and _names_a_store(Path(self.config)):
+        if isinstance(self.config, str | os.PathLike) and _names_a_store(self.config):
             with open_store(self.config) as store:
                 return store.has_pairs
         return bool(embedpipe.takes_pairs(self.config))
@@ -155,7 +155,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 def _load(config: Any) -> Embedder:
     if isinstance(config, Store):
         return _load_as_in(config)
-    if isinstance(config, str | os.PathLike) and _names_a_store(Path(config)):
+    if isinstance(config, str | os.PathLike) and _names_a_store(config):
         with open_store(config) as store:
             return _load_as_in(store)
     embedder: Embedder = embedpipe.load_embedder(config)
@@ -165,14 +165,17 @@ def _load(config: Any) -> Embedder:
 def _load_as_in(store: Store) -> Embedder:
     provenance = store.provenance
     if "config" not in provenance:
-        raise FeaturesError(f"{store.path} does not say with which config it was made; give TextFeatures the config itself.")
+        raise FeaturesError(f"{store.source} does not say with which config it was made; give TextFeatures the config itself.")
     embedder: Embedder = embedpipe.load_embedder(provenance["config"])
-    require_same_model(str(store.path), provenance.get("inputs", {}).get("model", {}), embedder.encoder.files)
+    require_same_model(store.source, provenance.get("inputs", {}).get("model", {}), embedder.encoder.files)
     return embedder
 
 
-def _names_a_store(path: Path) -> bool:
+def _names_a_store(config: str | os.PathLike[str]) -> bool:
     """Tell a store from a config without opening it, so that a damaged store is reported as what it is."""
+    if is_url(config):
+        return True
+    path = Path(config)
     if not path.is_file():
         return path.suffix in (".h5", ".hdf5")
     with path.open("rb") as file:

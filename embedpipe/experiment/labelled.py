@@ -93,8 +93,8 @@ def require_same_sentences(task: Task, first: Mapping[str, Store], other: Mappin
         one, two = (_label(each, task) for each in (store, other[name]))
         if len(store) != len(other[name]) or one.vocabulary != two.vocabulary or not np.array_equal(one.codes, two.codes):
             raise FeaturesError(
-                f"{store.path} and {other[name].path} do not have the same sentences and labels, though both are of the corpus "
-                f"{name!r}. Its files have changed in between: remove both, and compare again."
+                f"{store.source} and {other[name].source} do not have the same sentences and labels, though both are of the "
+                f"corpus {name!r}. Its files have changed in between: remove both, and compare again."
             )
 
 
@@ -121,8 +121,8 @@ def _label(store: Store, task: Task) -> StoredLabel:
     if found.unit != task.unit:
         suited = [name for name in store.label_names if store.label(name).unit == task.unit]
         raise FeaturesError(
-            f"task.label: {task.label!r} of {store.path} is one a {found.unit}, and the task {task.kind!r} is about labels of "
-            f"{task.unit}s. It has: {', '.join(suited) or 'none'}."
+            f"task.label: {task.label!r} of {store.source} is one a {found.unit}, and the task {task.kind!r} is about labels "
+            f"of {task.unit}s. It has: {', '.join(suited) or 'none'}."
         )
     return found
 

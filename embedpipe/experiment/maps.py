@@ -67,7 +67,7 @@ def _find(word: str, label: str, labelled: Labelled, stores: Mapping[str, Store]
     for part in labelled.parts.values():
         store = stores[part.corpus]
         if (unit := store.label(label).unit) != "word":
-            raise FeaturesError(f"map_label: {label!r} of {store.path} is one a {unit}; maps are of words.")
+            raise FeaturesError(f"map_label: {label!r} of {store.source} is one a {unit}; maps are of words.")
         offsets = store.offsets("word")
         lemmas = labelled.task.groups(store) if label == labelled.task.label else None
         gold = gold_tags(store, label, _NO_SENSE, part.sentences)

@@ -132,7 +132,7 @@ def _selected(examples: Mapping[str, Examples], choice: Choice) -> dict[str, Exa
     for name, part in examples.items():
         view, views = part.selection.view, part.store.views
         num_layers, sizes = len(views[view].layers) - 1, known_sizes(part.store.provenance)
-        made[name] = replace(part, selection=select(str(part.store.path), views, view, choice.vectors, num_layers, sizes))
+        made[name] = replace(part, selection=select(part.store.source, views, view, choice.vectors, num_layers, sizes))
     return made
 
 

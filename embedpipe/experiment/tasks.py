@@ -127,7 +127,7 @@ class WordSense:
             lemmas = store.label(self.lemma)
             names = list(lemmas.vocabulary)
         if lemmas.unit != self.unit:
-            raise FeaturesError(f"the label {self.lemma!r} of {store.path} is one a {lemmas.unit}; the lemma is one a word.")
+            raise FeaturesError(f"the label {self.lemma!r} of {store.source} is one a {lemmas.unit}; the lemma is one a word.")
         groups = np.array([*names, ""], dtype=object)[lemmas.codes]  # the code -1 of no label is the last
         groups[~np.array([*named, False])[senses.codes]] = ""
         return groups
@@ -143,7 +143,7 @@ def _lemma_of(sense: str, store: Store) -> str:
     lemma, dot, _ = sense.rpartition(".")
     if not dot:
         raise FeaturesError(
-            f"the sense {sense!r} of {store.path} does not start with a lemma and a '.', as 'bank.2' does. "
+            f"the sense {sense!r} of {store.source} does not start with a lemma and a '.', as 'bank.2' does. "
             "Name the label that has the lemma with task.lemma."
         )
     return lemma

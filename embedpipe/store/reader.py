@@ -169,7 +169,7 @@ class Store(Sequence[StoredSentence]):
         if isinstance(sentence, StoredSentence):  # it may be of another store
             known = sentence.index < len(self) and self.ids[sentence.index] == sentence.id
             return sentence.index if known else self.index_of(sentence.id)
-        return within(operator.index(sentence), len(self), f"the store {self.path}")
+        return within(operator.index(sentence), len(self), f"the store {self.source}")
 
     def indices(self, ids: Iterable[str]) -> IntArray:
         """Numbers of the sentences with these ids. *Shape:* ``(num_ids,)``, int64.
@@ -182,7 +182,7 @@ class Store(Sequence[StoredSentence]):
         if missing:
             count = f" ({len(missing):,} of the {len(wanted):,} ids asked for are not there)" if len(wanted) > 1 else ""
             example = f", such as {self.ids[0]!r}" if len(self) else ""
-            raise FeaturesError(f"{self.path} has no sentence {missing[0]!r}{count}. It has {len(self):,} ids{example}.")
+            raise FeaturesError(f"{self.source} has no sentence {missing[0]!r}{count}. It has {len(self):,} ids{example}.")
         return found
 
     def rows(self, view: str, sentence: str | int | StoredSentence) -> slice:
@@ -224,7 +224,7 @@ class Store(Sequence[StoredSentence]):
         :raises FeaturesError: If the store has no such label.
         """
         if (info := self.file.structure.labels.get(name)) is None:
-            raise FeaturesError(f"{self.path} has no label {name!r}. It has: {', '.join(self.label_names) or 'none'}.")
+            raise FeaturesError(f"{self.source} has no label {name!r}. It has: {', '.join(self.label_names) or 'none'}.")
         codes = self.file.column(f"{info.group}/{names.LABEL_CODES}")
         return StoredLabel(info.unit, tuple(self.file.vocabulary(name)), codes.read(0, len(codes)).astype(np.int64))
 
@@ -285,11 +285,11 @@ class Store(Sequence[StoredSentence]):
 
     def __repr__(self) -> str:
         views = ", ".join(self.views) or "none"
-        return f"<Store {str(self.path)!r}: {len(self):,} sentences, {self.num_words:,} words, views: {views}>"
+        return f"<Store {self.source!r}: {len(self):,} sentences, {self.num_words:,} words, views: {views}>"
 
     def _view(self, name: str) -> ViewInfo:
         if (info := self.file.structure.views.get(name)) is None:
             near = difflib.get_close_matches(str(name), self.views, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise FeaturesError(f"{self.path} has no view {name!r}.{hint} It has: {', '.join(self.views) or 'none'}.")
+            raise FeaturesError(f"{self.source} has no view {name!r}.{hint} It has: {', '.join(self.views) or 'none'}.")
         return info

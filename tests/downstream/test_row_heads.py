@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -41,7 +40,7 @@ class Selected(SimpleNamespace):
 class InMemory(SimpleNamespace):
     """A store of one view, which counts the rows that are read."""
 
-    path = Path("features.h5")
+    source = "features.h5"
 
     def matrix(self, view):
         return self

@@ -15,7 +15,8 @@ import pytest
 
 import embedpipe
 from embedpipe.cli.main import main
-from embedpipe.errors import DamagedStoreError, StoreError
+from embedpipe.downstream import StoreFeatures, TextFeatures
+from embedpipe.errors import DamagedStoreError, FeaturesError, StoreError
 from embedpipe.store import is_url, open_store
 from embedpipe.store.remote import lock, mirror
 from embedpipe.store.remote.files import RemoteFiles, cache_folder
@@ -251,6 +252,17 @@ def test_info_fetches_no_shard_unless_flags_are_to_be_counted(
         assert store.shards_to_fetch == store.shards
         assert info("--flags") == here
         assert not store.shards_to_fetch
+
+
+def test_features_come_from_a_store_at_a_url_whatever_its_name_and_errors_name_it(config: Any) -> None:
+    url = "memory://bucket/no-ending"
+    embedpipe.extract(config, url).close()
+    live = TextFeatures(url).transform([["w0", "w7"]])
+    np.testing.assert_array_equal(live[:1], StoreFeatures(url).fit_transform(np.array([0])))
+    with pytest.raises(FeaturesError, match=rf"row 999 is not in view 'last' of {url}, which has 900 rows"):
+        StoreFeatures(url).fit_transform(np.array([999]))
+    with open_store(url) as store, pytest.raises(FeaturesError, match=rf"^{url} has no label 'ner'"):
+        store.label("ner")
 
 
 def test_the_commands_take_urls(config: Any, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:

@@ -76,7 +76,7 @@ def require_learnable(train: Examples) -> None:
     if len(used) < 2:
         found = f"all of them are {train.tags[used[0]]!r}" if used else "no row has a label"
         raise FeaturesError(
-            f"there is nothing to learn from {train.store.path}: {len(train.sentences):,} training sentences, and {found}. "
+            f"there is nothing to learn from {train.store.source}: {len(train.sentences):,} training sentences, and {found}. "
             "At least two different labels are needed."
         )
 
@@ -132,7 +132,7 @@ def _identity(head: TrainedHead, train: Examples, dev: Examples, seed: int) -> s
     """Of everything that determines what is learned."""
     data = [
         {
-            "store": examples.store.provenance.get("fingerprint", str(examples.store.path)),
+            "store": examples.store.provenance.get("fingerprint", examples.store.source),
             "view": [examples.selection.view, examples.selection.layers_name, str(examples.selection.combination)],
             "positions": examples.selection.positions,
             "tags": examples.tags,

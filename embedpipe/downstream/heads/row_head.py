@@ -111,7 +111,7 @@ def _require_two_tags(name: str, train: Examples, labelled: IntArray) -> None:
     if len(found) < 2:
         tags = f"only {train.tags[int(found[0])]!r}" if len(found) else "no label at all"
         raise FeaturesError(
-            f"fitting {name}: the {train.num_rows:,} rows of {len(train.sentences):,} sentences of {train.store.path} have "
+            f"fitting {name}: the {train.num_rows:,} rows of {len(train.sentences):,} sentences of {train.store.source} have "
             f"{tags}; at least two different labels are needed."
         )
 

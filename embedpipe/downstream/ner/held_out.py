@@ -28,7 +28,7 @@ def hold_out(examples: Examples, seed: int) -> tuple[Examples, Examples]:
     num_sentences = len(labelled.sentences)
     if num_sentences < 2:
         raise FeaturesError(
-            f"{examples.store.path} has {num_sentences} sentences with a label; at least two are needed, one to train on and "
+            f"{examples.store.source} has {num_sentences} sentences with a label; at least two are needed, one to train on and "
             "one to choose the best epoch by."
         )
     frame = examples.store.sentences_frame()

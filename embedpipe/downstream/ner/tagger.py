@@ -170,7 +170,7 @@ class NerTagger:
             has_label = gold.codes != NO_CODE
             if not has_label.any():
                 raise FeaturesError(
-                    f"{opened.path} has no row with the label {self.label!r}, so there is nothing to compare with."
+                    f"{opened.source} has no row with the label {self.label!r}, so there is nothing to compare with."
                 )
             predicted = trained.fitted.predict(rows_of_store(opened, selection, trained.tags))
         return score_tags(
@@ -232,11 +232,11 @@ class NerTagger:
 
     def _select(self, store: Store, view: str | None) -> Selection:
         num_layers = store.provenance.get("encoder", {}).get("num_layers")
-        return select(str(store.path), store.views, view, self.layers, num_layers, known_sizes(store.provenance))
+        return select(store.source, store.views, view, self.layers, num_layers, known_sizes(store.provenance))
 
     def _select_same_kind(self, store: Store, view: str, kind: Any) -> Selection:
         selection = self._select(store, view)
-        require_same_kind(str(store.path), kind, kind_of_features(store.provenance, selection))
+        require_same_kind(store.source, kind, kind_of_features(store.provenance, selection))
         return selection
 
     def _embedder(self) -> Embedder:
