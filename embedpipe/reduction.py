@@ -12,6 +12,7 @@ from embedpipe.dataflow import HiddenStates, SpecialSubwords, ViewInfo, Window, 
 from embedpipe.errors import ConfigError, EmbedpipeError
 from embedpipe.gpu import finish, to_host
 from embedpipe.nonfinite import blame_a_layer, largest_values
+from embedpipe.row_numbers import first_rows, numbers_between, numbers_in
 from embedpipe.states import SentenceStates
 from embedpipe.subwords import cls_position
 
@@ -52,7 +53,7 @@ class BlockReduction:
         self._lock = threading.Lock()
         """Held where windows of one sentence come together."""
         self._waiting: dict[int, list[tuple[Window, dict[int, Tensor], dict[int, Tensor]]]] = {}
-        self._first_row = _first_rows(block)
+        self._first_row = first_rows(block)
         self._num_first = _num_first(block)
         _check_pairs(block, views)
         self.failures: dict[int, str] = {}
@@ -130,7 +131,7 @@ class BlockReduction:
         ]
         cls = [cls_position(window, self._special) for window in windows] if self._takes_cls else []
         cls_places = np.array([start + position for start, position in zip(starts, cls, strict=False)], dtype=np.int64)
-        return torch.from_numpy(_numbers_in(np.array(kept, dtype=np.int64).reshape(-1, 2))), torch.from_numpy(cls_places)
+        return torch.from_numpy(numbers_in(np.array(kept, dtype=np.int64).reshape(-1, 2))), torch.from_numpy(cls_places)
 
     def _keep_window(self, index: int, start: int, flat: Mapping[int, Tensor]) -> None:
         """Hold a window until the sentence's other windows are there."""
@@ -214,9 +215,9 @@ class BlockReduction:
         """
         positions = [position for position, each in enumerate(alike) for index in each if index not in self.failures]
         sentences = [index for each in alike for index in each if index not in self.failures]
-        into = _numbers_between(self._first_row[unit], sentences)
+        into = numbers_between(self._first_row[unit], sentences)
         one_by_one = positions == list(range(len(alike)))
-        return into, None if one_by_one else _numbers_between(self._ends(unit, alike), positions)
+        return into, None if one_by_one else numbers_between(self._ends(unit, alike), positions)
 
     def _ends(self, unit: str, alike: Sequence[Sequence[int]]) -> IntArray:
         """Where the rows begin that are computed for ``alike``, one behind the other, and behind the last one their number."""
@@ -232,23 +233,6 @@ def _rows(flat: Mapping[int, Tensor], places: Tensor) -> dict[int, Tensor]:
 def _subwords_of(window: Window) -> IntArray:
     """The number in the sentence of each subword that is taken from a window."""
     return np.concatenate([np.arange(first, first + end - start) for (start, end), first in window.parts])
-
-
-def _numbers_in(ranges: IntArray) -> IntArray:
-    """All numbers of some half-open ranges, one range behind the other.
-
-    :param ranges: *Shape:* ``(num_ranges, 2)``.
-    """
-    lengths = ranges[:, 1] - ranges[:, 0]
-    firsts = np.cumsum(lengths) - lengths
-    numbers: IntArray = np.arange(int(lengths.sum())) + np.repeat(ranges[:, 0] - firsts, lengths)
-    return numbers
-
-
-def _numbers_between(ends: IntArray, indices: Sequence[int]) -> IntArray:
-    """All numbers from ``ends[index]`` up to ``ends[index + 1]``, for each index, one range behind the other."""
-    starts = np.asarray(indices, dtype=np.int64)
-    return _numbers_in(np.stack([ends[starts], ends[starts + 1]], axis=1))
 
 
 def _all_finite(rows: Tensor) -> Tensor:
@@ -274,13 +258,3 @@ def _num_first(block: Sequence[WindowedSentence]) -> IntArray:
     """Subwords of each sentence that are of the first text of a pair; all of them for what is no pair."""
     subwords = [sentence.subwords for sentence in block]
     return np.array([len(each.subword_ids) if each.num_first is None else each.num_first for each in subwords], dtype=np.int64)
-
-
-def _first_rows(block: Sequence[WindowedSentence]) -> dict[str, IntArray]:
-    """By unit, the first row of each sentence, and behind the last one the number of rows."""
-    counts = {
-        "word": [len(sentence.subwords.word_offsets) for sentence in block],
-        "subword": [len(sentence.subwords.subword_ids) for sentence in block],
-        "sentence": [1] * len(block),
-    }
-    return {unit: np.concatenate([[0], np.cumsum(count)]).astype(np.int64) for unit, count in counts.items()}
