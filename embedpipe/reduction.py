@@ -165,10 +165,10 @@ class BlockReduction:
         rows_of = {name: self._rows_of(name, view, states) for name, view in self._views.items()}
         taken, is_finite = to_host(rows_of, {name: _all_finite(rows) for name, rows in rows_of.items()})
         self._find_failures(alike, {name: rows for name, rows in taken.items() if not is_finite[name]}, states)
-        for unit in {view.unit for view in self._views.values()}:
-            into, of = self._row_numbers(unit, alike)
-            for name in (name for name, view in self._views.items() if view.unit == unit):
-                self.rows[name][into] = taken[name] if of is None else taken[name][of]
+        numbers = {unit: self._row_numbers(unit, alike) for unit in {view.unit for view in self._views.values()}}
+        for name, view in self._views.items():
+            into, of = numbers[view.unit]
+            self.rows[name][into] = taken[name] if of is None else taken[name][of]
 
     def _states(
         self, sentences: Sequence[int], flat: Mapping[int, Tensor], places: Tensor, cls: Mapping[int, Tensor]

@@ -116,8 +116,9 @@ class ShardFiles:
     @property
     def to_fetch(self) -> tuple[ShardRecord, ...]:
         """Those that would have to be brought before they can be read."""
-        is_remote = self._fetch is not None
-        return tuple(record for record in self.records if is_remote and not os.path.lexists(self._folder / record.name))
+        if self._fetch is None:
+            return ()
+        return tuple(record for record in self.records if not os.path.lexists(self._folder / record.name))
 
     def check(self, index: int) -> None:
         """Open the shard, if it has never been.
